@@ -205,7 +205,7 @@ class TestEntry(_Model):
 class PolicyFile(_Model):
     """A forget policy, version 1 of the format."""
 
-    version: Literal[1] = Field(description="The version of this format: 1.")
+    version: int = Field(ge=1, le=1, description="The version of this format: 1.")
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
         description="The name of the policy in logs, metrics and verdicts, unique in its "

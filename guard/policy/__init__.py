@@ -1,0 +1,44 @@
+"""Forget policies: from YAML files to an immutable, content-hashed set, and its upkeep."""
+
+from guard.policy.built import BUILT_ACTIONS
+from guard.policy.compiled import (
+    Action,
+    AppliesTo,
+    Entity,
+    Expectation,
+    Match,
+    Mode,
+    OnError,
+    Pair,
+    Policy,
+    PolicySet,
+    PolicyTest,
+    Scope,
+)
+from guard.policy.data import Progress
+from guard.policy.lint import lint
+from guard.policy.loader import load_policy_set
+from guard.policy.schema import policy_schema
+from guard.policy.store import PolicyStore, StoreStatus
+
+__all__ = [
+    "BUILT_ACTIONS",
+    "Action",
+    "AppliesTo",
+    "Entity",
+    "Expectation",
+    "Match",
+    "Mode",
+    "OnError",
+    "Pair",
+    "Policy",
+    "PolicySet",
+    "PolicyStore",
+    "PolicyTest",
+    "Progress",
+    "Scope",
+    "StoreStatus",
+    "lint",
+    "load_policy_set",
+    "policy_schema",
+]
