@@ -1,0 +1,237 @@
+"""Stream hold-back: whole events wait exactly as long as a live match touches them.
+
+An answer is a sequence of events. Each event carries *pieces*: text for a channel of a lane (a lane
+is one choice; its channels are the content, the reasoning, each tool call's arguments, ...). An
+event leaves untouched as soon as every piece in it lies before its channel's live point, in order
+within its lanes. When a channel completes a match its lane ends: events before the match leave,
+the one in which it begins is trimmed, the rest are dropped.
+
+Synchronous and without I/O: `feed`, then `flush`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
+from guard.restrict.phrases import Phrase
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text that an event adds to one channel of one lane. `slot` names its place in the event."""
+
+    lane: int
+    channel: Hashable
+    text: str
+    slot: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[P]):
+    """One upstream event: what is forwarded (`payload`), and what it says of which lanes.
+
+    An event without lanes (usage, a comment, the end mark) waits for all that came before it.
+    `ends` are the lanes whose last text this event brings.
+    """
+
+    payload: P
+    lanes: tuple[int, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    ends: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward(Generic[P]):
+    """Send the event as it came."""
+
+    event: Event[P]
+
+
+@dataclass(frozen=True, slots=True)
+class Trim(Generic[P]):
+    """Send the event without its `dropped` lanes. `closed` lanes end in it: of their pieces only
+    `keep[slot]` code points stay, where a slot is named, and their own ending is taken out."""
+
+    event: Event[P]
+    dropped: frozenset[int]
+    closed: frozenset[int]
+    keep: dict[Hashable, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EndLane:
+    """Close the lane: its answer ends here because of `match`."""
+
+    lane: int
+    match: Match
+
+
+Release = Forward[P] | Trim[P] | EndLane
+
+
+@dataclass(slots=True)
+class _Channel:
+    scanner: Scanner
+    released: int = 0  # code points that have left
+
+
+@dataclass(slots=True)
+class _Cut:
+    """Where a lane ends: the channel and code-point offset at which the match begins."""
+
+    channel: Hashable
+    offset: int
+    match: Match
+    told: bool = False
+
+
+@dataclass(slots=True)
+class _Held(Generic[P]):
+    event: Event[P]
+    spans: list[tuple[Piece, int, int]] = field(default_factory=list)  # piece, start, end
+
+
+class HoldBack(Generic[P]):
+    """The state machine for one answer.
+
+    `exempt` says of a phrase that it may appear (the client supplied it, and its policy's scope is
+    parametric).
+    """
+
+    def __init__(
+        self, automaton: PhraseAutomaton, exempt: Callable[[Phrase], bool] | None = None
+    ) -> None:
+        self._automaton = automaton
+        self._exempt = exempt
+        self._channels: dict[tuple[int, Hashable], _Channel] = {}
+        self._held: deque[_Held[P]] = deque()
+        self._cuts: dict[int, _Cut] = {}
+        self._seen: set[int] = set()
+
+    @property
+    def held(self) -> int:
+        """Events waiting."""
+        return len(self._held)
+
+    @property
+    def cut_lanes(self) -> Collection[int]:
+        """Lanes that a match has ended."""
+        return self._cuts.keys()
+
+    @property
+    def all_cut(self) -> bool:
+        """True when every lane seen so far has been ended by a match."""
+        return bool(self._seen) and self._seen <= self._cuts.keys()
+
+    def feed(self, event: Event[P]) -> list[Release[P]]:
+        """Take the next upstream event; returns what may leave now."""
+        held = _Held(event)
+        self._seen.update(event.lanes)
+        for piece in event.pieces:
+            if piece.lane in self._cuts:
+                continue
+            channel = self._channel(piece.lane, piece.channel)
+            start = channel.scanner.position
+            self._judge(piece.lane, piece.channel, channel.scanner.feed(piece.text))
+            held.spans.append((piece, start, channel.scanner.position))
+        for lane in event.ends:
+            self._end_of_text(lane)
+        self._held.append(held)
+        return self._drain()
+
+    def flush(self) -> list[Release[P]]:
+        """The upstream is done: every channel ends here, nothing is held any longer."""
+        for lane in sorted(self._seen):
+            self._end_of_text(lane)
+        return self._drain(final=True)
+
+    def _channel(self, lane: int, name: Hashable) -> _Channel:
+        key = (lane, name)
+        if key not in self._channels:
+            self._channels[key] = _Channel(Scanner(self._automaton))
+        return self._channels[key]
+
+    def _end_of_text(self, lane: int) -> None:
+        for (owner, name), channel in self._channels.items():
+            if owner == lane and lane not in self._cuts:
+                self._judge(lane, name, channel.scanner.flush())
+
+    def _judge(self, lane: int, name: Hashable, matches: list[Match]) -> None:
+        acting = [m for m in matches if not self._exempted(m)]
+        if acting and lane not in self._cuts:
+            first = min(acting, key=lambda match: match.start)
+            released = self._channels[lane, name].released
+            self._cuts[lane] = _Cut(name, max(first.start, released), first)
+
+    def _exempted(self, match: Match) -> bool:
+        return self._exempt is not None and all(map(self._exempt, match.phrases))
+
+    def _drain(self, *, final: bool = False) -> list[Release[P]]:
+        released: list[Release[P]] = []
+        blocked: set[int] = set()
+        waiting: deque[_Held[P]] = deque()
+        for held in self._held:
+            lanes = held.event.lanes
+            if lanes:
+                free = blocked.isdisjoint(lanes) and (final or self._is_free(held))
+            else:
+                free = not waiting
+            if free:
+                self._release(held, released)
+            else:
+                waiting.append(held)
+                blocked.update(lanes)
+        self._held = waiting
+        self._announce(released)
+        return released
+
+    def _is_free(self, held: _Held[P]) -> bool:
+        for piece, _, end in held.spans:
+            if piece.lane in self._cuts:
+                continue
+            if end > self._channels[piece.lane, piece.channel].scanner.live:
+                return False
+        return True
+
+    def _release(self, held: _Held[P], released: list[Release[P]]) -> None:
+        """Send one event, in whole or in part, and close the lanes whose cut lies in it."""
+        keep: dict[Hashable, int] = {}
+        dropped: set[int] = set()
+        closed: list[int] = []
+        for lane in held.event.lanes:
+            cut = self._cuts.get(lane)
+            if cut is None:
+                continue
+            if cut.told:
+                dropped.add(lane)
+                continue
+            reached = {
+                piece.slot: max(0, cut.offset - start)
+                for piece, start, end in held.spans
+                if piece.lane == lane and piece.channel == cut.channel and end > cut.offset
+            }
+            if reached or lane in held.event.ends:
+                keep.update(reached)
+                closed.append(lane)
+                cut.told = True
+        for piece, _, end in held.spans:
+            self._channels[piece.lane, piece.channel].released = end
+        if not dropped and not closed:
+            released.append(Forward(held.event))
+        elif not dropped.issuperset(held.event.lanes):
+            released.append(Trim(held.event, frozenset(dropped), frozenset(closed), keep))
+        released += [EndLane(lane, self._cuts[lane].match) for lane in closed]
+
+    def _announce(self, released: list[Release[P]]) -> None:
+        """End the lanes whose cut no held event carries: its text has left, or never came."""
+        waiting = {lane for held in self._held for lane in held.event.lanes}
+        for lane, cut in self._cuts.items():
+            if not cut.told and lane not in waiting:
+                cut.told = True
+                released.append(EndLane(lane, cut.match))

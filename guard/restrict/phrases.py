@@ -1,0 +1,205 @@
+"""From a policy to the phrases that must not come out, and where each is acted on.
+
+What counts as a match is DESIGN section 2. A name is matched whole, on word boundaries. A text is
+matched by runs of `match.words` consecutive words; a run is acted on at its *distinctive point*:
+the first place that has at least the fraction `match.beta` of it (GUARD's trie match ratio) and
+carries enough information that ordinary language does not get there by chance. Information is the
+sum of the words' surprise, -log2 of their frequency in general English (wordfreq): a stand-in for
+the n-gram statistics that nobody can ship.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from guard.errors import Problem
+from guard.policy.compiled import Policy
+from guard.restrict.folding import fold_words
+from guard.restrict.trie import BOUNDED, UNBOUNDED
+from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY
+
+DISTINCTIVE_BITS = 60.0  # a prefix with this much surprise is taken for the text itself
+ORDINARY_BITS = 24.0  # a whole text with less than this is ordinary language
+UNKNOWN_WORD_BITS = 22.0  # rarer than one word in four million
+UNKNOWN_LETTER_BITS = 2.0  # more for every letter past the sixth of an unknown word
+LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
+LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
+
+Kind = Literal["name", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One byte string of the automaton.
+
+    `symbols`: folded words up to the acting point, joined by boundary symbols; `whole`: all folded
+    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after.
+    """
+
+    symbols: bytes
+    bounded: bool
+    kind: Kind
+    policy: str
+    whole: tuple[bytes, ...]
+
+    @property
+    def flag(self) -> int:
+        return BOUNDED if self.bounded else UNBOUNDED
+
+
+@cache
+def _frequencies() -> dict[str, float]:
+    # The small list holds every word above one in a million, which is all that surprise needs.
+    from wordfreq import get_frequency_dict
+
+    return dict(get_frequency_dict("en", wordlist="small"))
+
+
+def surprise(word: bytes) -> float:
+    """Bits of information in one folded word: -log2 of its frequency, more for unknown words."""
+    text = word.decode("utf-8", "replace")
+    frequency = _frequencies().get(text)
+    if frequency:
+        return -math.log2(frequency)
+    return UNKNOWN_WORD_BITS + UNKNOWN_LETTER_BITS * max(0, len(text) - 6)
+
+
+def join(words: Iterable[bytes]) -> bytes:
+    """Folded words with a boundary symbol between them.
+
+    Two words that make an ordinary word when glued ("will power") must stand apart in the text.
+    """
+    joined = bytearray()
+    previous = b""
+    for word in words:
+        if joined:
+            glued = (previous + word).decode("utf-8", "replace") in _frequencies()
+            joined.append(HARD_BOUNDARY if glued else SOFT_BOUNDARY)
+        joined += word
+        previous = word
+    return bytes(joined)
+
+
+def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | None:
+    """Where a run is acted on: (whole words, bytes of the next one); None when it never gets
+    distinctive. A cut inside a long word falls between UTF-8 sequences."""
+    total = sum(len(word) for word in words)
+    covered, bits = 0, 0.0
+    for index, word in enumerate(words):
+        word_bits = surprise(word)
+        if len(word) > LONG_WORD:
+            for i in range(1, len(word) + 1):
+                at_letter = i == len(word) or word[i] & 0xC0 != 0x80
+                enough = bits + word_bits * i / len(word) >= DISTINCTIVE_BITS
+                if at_letter and enough and covered + i >= beta * total:
+                    return index, i
+        covered += len(word)
+        bits += word_bits
+        if covered >= beta * total and bits >= DISTINCTIVE_BITS:
+            return index + 1, 0
+    return None
+
+
+def _shorten(symbols: bytes) -> bytes:
+    """At most LONGEST bytes, cut between UTF-8 sequences and not after a boundary symbol."""
+    if len(symbols) <= LONGEST:
+        return symbols
+    cut = LONGEST
+    while symbols[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return symbols[:cut].rstrip(bytes((SOFT_BOUNDARY, HARD_BOUNDARY)))
+
+
+def _run(words: tuple[bytes, ...], beta: float, policy: str, *, whole: bool) -> Phrase | None:
+    """The phrase for one run; `whole` runs that never get distinctive are matched to their end."""
+    point = _acting_point(words, beta)
+    if point is None:
+        if not whole:
+            return None
+        symbols = join(words)
+        short = _shorten(symbols)
+        return Phrase(short, len(short) == len(symbols), "text", policy, words)
+    full, part = point
+    head = words[:full] + ((words[full][:part],) if part else ())
+    return Phrase(_shorten(join(head)), False, "text", policy, words)
+
+
+def name_phrases(policy: Policy) -> Iterator[Phrase]:
+    """One phrase for every name and alias of the policy."""
+    for entity in policy.entities:
+        for name in entity.names:
+            words = tuple(fold_words(name))
+            if words:
+                symbols = join(words)
+                short = _shorten(symbols)
+                yield Phrase(short, len(short) == len(symbols), "name", policy.name, words)
+
+
+@dataclass(frozen=True, slots=True)
+class TextRuns:
+    """The phrases of one text, and how many of its runs ordinary language contains."""
+
+    phrases: tuple[Phrase, ...]
+    ordinary: int
+
+
+def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
+    """The runs of one forbidden text.
+
+    A text shorter than `match.words` is one run, matched whole unless it is ordinary language. An
+    `answer` (of a pair) is held to the stricter bar of being distinctive: "In Paris." is an answer
+    to many questions.
+    """
+    words = tuple(fold_words(text))
+    size, beta = policy.match.words, policy.match.beta
+    if not words:
+        return TextRuns((), 0)
+    if len(words) <= size:
+        floor = DISTINCTIVE_BITS if answer else ORDINARY_BITS
+        if sum(map(surprise, words)) < floor:
+            return TextRuns((), 1)
+        phrase = _run(words, beta, policy.name, whole=True)
+        return TextRuns((phrase,) if phrase else (), 0)
+    runs = [
+        _run(words[i : i + size], beta, policy.name, whole=False)
+        for i in range(len(words) - size + 1)
+    ]
+    kept = tuple(run for run in runs if run is not None)
+    return TextRuns(kept, len(runs) - len(kept))
+
+
+def text_phrases(policy: Policy) -> Iterator[Phrase]:
+    """The runs of every forbidden text of the policy."""
+    answers = {pair.answer for pair in policy.pairs}
+    for text in policy.texts:
+        yield from text_runs(text, policy, answer=text in answers).phrases
+
+
+def lint_phrases(policy: Policy) -> list[Problem]:
+    """What the output filter will not or cannot do with this policy's names and texts."""
+    source = str(policy.source)
+    problems: list[Problem] = []
+    for index, entity in enumerate(policy.entities):
+        for name in entity.names:
+            if not fold_words(name):
+                key = f"forget.entities[{index}]"
+                problems.append(Problem(source, 0, key, "a name without letters matches nothing"))
+    answers = {pair.answer for pair in policy.pairs}
+    empty = left_out = ordinary = 0
+    for text in policy.texts:
+        runs = text_runs(text, policy, answer=text in answers)
+        empty += not fold_words(text)
+        left_out += runs.ordinary > 0 and not runs.phrases
+        ordinary += runs.ordinary
+    for count, message in (
+        (empty, "texts have no letters or digits and match nothing"),
+        (left_out, "texts are ordinary language and are not filtered from answers"),
+        (ordinary, "runs of words that ordinary language contains are left out"),
+    ):
+        if count:
+            problems.append(Problem(source, 0, "forget.texts", f"{count} {message}", "warning"))
+    return problems
