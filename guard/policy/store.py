@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import watchfiles
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from guard.errors import GuardError, PolicyError, Problem
 from guard.policy.compiled import PolicySet
@@ -74,7 +75,7 @@ class PolicyStore:
         self._seen = self._fingerprint()
         self._current = self._read(progress).policy_set()
         self._status = StoreStatus(loaded_at=datetime.now(UTC))
-        # Data files became known only now; an edit since the first look must still be noticed.
+        # The union holds both marks of a file that changed meanwhile, so it is read again.
         self._seen = self._seen | self._fingerprint()
 
     @property
@@ -177,6 +178,10 @@ class PolicyStore:
             marks.add((str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
         return frozenset(marks)
 
+    def _folders(self) -> list[Path]:
+        folders = {self._directory, *(path.parent for path in self._files)}
+        return [folder for folder in folders if folder.exists()]
+
     async def _has_changed(self) -> bool:
         return await asyncio.to_thread(self._fingerprint) != self._seen
 
@@ -191,9 +196,9 @@ class PolicyStore:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         """Returns at a file event, after the poll interval, or when stopped."""
-        paths = {self._directory, *(path.parent for path in self._files)}
+        folders = await asyncio.to_thread(self._folders)
         changes = watchfiles.awatch(
-            *(path for path in paths if path.exists()),
+            *folders,
             stop_event=stop,
             recursive=False,
             rust_timeout=max(1, round(self._poll_seconds * 1000)),
@@ -204,7 +209,7 @@ class PolicyStore:
             async with aclosing(changes):
                 async for _ in changes:
                     return
-        except (OSError, watchfiles.WatchfilesRustInternalError) as error:
+        except (OSError, WatchfilesRustInternalError) as error:
             if self._events_work:
                 self._events_work = False
                 kind = type(error).__name__
