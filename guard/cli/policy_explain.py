@@ -111,8 +111,12 @@ def _lines(told: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _amounts(counts: dict[str, int]) -> str:
-    kinds = ("entities", "names", "prompts", "texts")
-    return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    kinds = {"entities": "entity", "names": "name", "prompts": "prompt", "texts": "text"}
+    return ", ".join(
+        f"{counts[many]} {one if counts[many] == 1 else many}"
+        for many, one in kinds.items()
+        if counts[many]
+    )
 
 
 def _state(policy: Policy, today: date) -> str:

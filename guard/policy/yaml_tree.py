@@ -25,7 +25,7 @@ _MAX_DEPTH = 32
 _MAX_REPEATS = 10_000
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset(_TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp"))
-_QUOTED = re.compile(r"'(?![<\\])[^']{2,}'")
+_QUOTED = re.compile(r"'([^']*)'")
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}\Z")
 
 
@@ -117,10 +117,15 @@ def _compose(tree: Tree, text: str) -> Node | None:
         problem = Problem(tree.file, line, "", "is not YAML: holds a control character")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        # PyYAML quotes what it found, which may be a name; signs and tokens are kept.
-        reason = _QUOTED.sub("...", error.problem or error.context or "cannot be parsed")
+        reason = _QUOTED.sub(_unquoted, error.problem or error.context or "cannot be parsed")
         problem = Problem(tree.file, mark.line + 1 if mark else 1, "", f"is not YAML: {reason}")
     raise PolicyError([problem])
+
+
+def _unquoted(quoted: re.Match[str]) -> str:
+    # PyYAML quotes what it found. A sign or a token's kind may be shown; a word may be a name.
+    found = quoted[1]
+    return quoted[0] if len(found) < 2 or found[0] in "<\\" else "..."
 
 
 class _Builder:
