@@ -12,7 +12,7 @@ Synchronous and without I/O: `feed`, then `flush`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,6 +20,8 @@ from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.phrases import Phrase
 
 P = TypeVar("P")
+
+LEAD = 1024  # code points of a lead that are read: longer than any phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ Release = Forward[P] | Trim[P] | EndLane
 
 @dataclass(slots=True)
 class _Channel:
+    """Offsets count code points from the start of the lead, where the channel has one."""
+
     scanner: Scanner
+    lead: int = 0  # code points of the lead
     released: int = 0  # code points that have left
 
 
@@ -101,14 +106,19 @@ class HoldBack(Generic[P]):
     """The state machine for one answer.
 
     `exempt` says of a phrase that it may appear (the client supplied it, and its policy's scope is
-    parametric).
+    parametric). `leads` is the text that stands right before a lane's answer: a match may begin in
+    it, and is then cut at the answer's start.
     """
 
     def __init__(
-        self, automaton: PhraseAutomaton, exempt: Callable[[Phrase], bool] | None = None
+        self,
+        automaton: PhraseAutomaton,
+        exempt: Callable[[Phrase], bool] | None = None,
+        leads: Mapping[int, str] | None = None,
     ) -> None:
         self._automaton = automaton
         self._exempt = exempt
+        self._leads = leads or {}
         self._channels: dict[tuple[int, Hashable], _Channel] = {}
         self._held: deque[_Held[P]] = deque()
         self._cuts: dict[int, _Cut] = {}
@@ -154,7 +164,10 @@ class HoldBack(Generic[P]):
     def _channel(self, lane: int, name: Hashable) -> _Channel:
         key = (lane, name)
         if key not in self._channels:
-            self._channels[key] = _Channel(Scanner(self._automaton))
+            scanner = Scanner(self._automaton)
+            scanner.feed(self._leads.get(lane, "")[-LEAD:])
+            at = scanner.position
+            self._channels[key] = _Channel(scanner, at, at)
         return self._channels[key]
 
     def _end_of_text(self, lane: int) -> None:
@@ -163,11 +176,13 @@ class HoldBack(Generic[P]):
                 self._judge(lane, name, channel.scanner.flush())
 
     def _judge(self, lane: int, name: Hashable, matches: list[Match]) -> None:
-        acting = [m for m in matches if not self._exempted(m)]
-        if acting and lane not in self._cuts:
+        if not matches or lane in self._cuts:
+            return
+        channel = self._channels[lane, name]
+        acting = [m for m in matches if m.end > channel.lead and not self._exempted(m)]
+        if acting:
             first = min(acting, key=lambda match: match.start)
-            released = self._channels[lane, name].released
-            self._cuts[lane] = _Cut(name, max(first.start, released), first)
+            self._cuts[lane] = _Cut(name, max(first.start, channel.released), first)
 
     def _exempted(self, match: Match) -> bool:
         return self._exempt is not None and all(map(self._exempt, match.phrases))

@@ -1,0 +1,97 @@
+"""The closed field contract: what becomes of every request field. Its table is `contract.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from guard.errors import RequestError
+
+Class = Literal["guarded", "passed", "constrained", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its class, the reason for it, and the values that a constrained one may have."""
+
+    name: str
+    kind: Class
+    reason: str
+    allow: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The fields of one endpoint."""
+
+    endpoint: str
+    fields: Mapping[str, Field]
+    guarded: tuple[str, ...]
+    watched: frozenset[str]  # fields that are not simply passed or guarded
+
+    def check(self, request: Mapping[str, Any], *, enforced: bool) -> None:
+        """Refuse what must not go upstream.
+
+        `enforced`: whether any enforced policy is in force for this caller. A null counts as
+        absent. Raises RequestError that names the field.
+        """
+        unknown = request.keys() - self.fields.keys()
+        if unknown:
+            name = min(unknown)
+            raise RequestError(
+                f"Unknown field: {name[:64]!r} is not served by this endpoint.",
+                code="unknown_field",
+                param=name[:64],
+            )
+        for name in self.watched & request.keys():
+            value = request[name]
+            if value is None:
+                continue
+            field = self.fields[name]
+            if field.kind == "refused":
+                raise RequestError(
+                    f"The field {name!r} is not served: {field.reason}.",
+                    code="field_refused",
+                    param=name,
+                )
+            if enforced and not any(_same(value, allowed) for allowed in field.allow):
+                raise RequestError(
+                    f"This value of {name!r} is not served: {field.reason}.",
+                    code="field_constrained",
+                    param=name,
+                )
+
+
+def _same(value: Any, allowed: Any) -> bool:
+    # In Python False == 0; on the wire they are two values.
+    return type(value) is type(allowed) and bool(value == allowed)
+
+
+@cache
+def contracts() -> Mapping[str, Contract]:
+    """The contract of every endpoint, by the endpoint's name in `contract.yaml`."""
+    table = yaml.safe_load(Path(__file__).with_name("contract.yaml").read_text("utf-8"))
+    return {endpoint: _contract(endpoint, rows) for endpoint, rows in table.items()}
+
+
+def _contract(endpoint: str, rows: Mapping[str, list[Any]]) -> Contract:
+    fields = {name: _field(name, row) for name, row in rows.items()}
+    return Contract(
+        endpoint,
+        fields,
+        guarded=tuple(f.name for f in fields.values() if f.kind == "guarded"),
+        watched=frozenset(f.name for f in fields.values() if f.kind in ("constrained", "refused")),
+    )
+
+
+def _field(name: str, row: list[Any]) -> Field:
+    options = row[-1] if isinstance(row[-1], dict) else {}
+    kind, reason = row[0], ", ".join(str(part) for part in row[1:] if not isinstance(part, dict))
+    if kind not in get_args(Class) or (kind == "constrained") != ("allow" in options):
+        raise ValueError(f"contract.yaml: {name}: not a class of field, or `allow` out of place")
+    return Field(name, kind, reason, tuple(options.get("allow", ())))

@@ -1,0 +1,27 @@
+"""What a request asks for, in the words that flow and detectors need; free of HTTP and of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One generation request, read.
+
+    `texts`: everything the model will read, one string a message part or field; `spans`: the same
+    joined as the model will see it, so that a name cannot hide across parts or turns; `leads`: the
+    text that stands right before a lane's answer (completions), by lane; `unreadable`: the kind of
+    a part that no detector can read (an image, token ids), if there is one.
+    """
+
+    model: str
+    stream: bool
+    lanes: int
+    include_usage: bool = False
+    texts: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
+    leads: Mapping[int, str] = field(default_factory=dict)
+    unreadable: str | None = None
+    stateless: bool = True

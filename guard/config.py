@@ -1,0 +1,95 @@
+"""The server's settings: defaults, a YAML file, and the command line over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A block of settings: unknown keys are errors, values are never converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
+
+
+class ApiKey(Section):
+    """One client key. Only its SHA-256 is kept: `printf %s KEY | sha256sum`."""
+
+    name: str = Field(min_length=1, description="name that policies bind to and the audit shows")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the key, in hexadecimal")
+    operator: bool = Field(
+        default=False, description="may also use the operator endpoints (check, metrics)"
+    )
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="rate limit of this key; none when left out"
+    )
+
+
+class UpstreamSettings(Section):
+    """The model server."""
+
+    url: str = Field(
+        default="http://127.0.0.1:8000", pattern="^https?://", description="its base address"
+    )
+    api_key: str | None = Field(
+        default=None, description="key sent upstream; GUARD_UPSTREAM_API_KEY is the better place"
+    )
+    connect_timeout: Seconds = Field(default=5.0, description="seconds to connect")
+    first_byte_timeout: Seconds = Field(
+        default=600.0, description="seconds until an answer begins (a whole answer comes at once)"
+    )
+    between_timeout: Seconds = Field(
+        default=120.0, description="longest silence inside an answer, in seconds"
+    )
+    max_answer_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="a larger answer is refused"
+    )
+    overlap: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto: call the model while the prompt is judged; off: judge first",
+    )
+
+
+class DetectSettings(Section):
+    """The prompt detectors."""
+
+    timeout: Seconds = Field(default=10.0, description="seconds until a verdict must be there")
+    max_queue: int = Field(
+        default=2048, ge=1, description="texts that may wait for the encoder; more is a 503"
+    )
+    cache_size: int = Field(
+        default=20_000, ge=0, description="embeddings kept by text hash, about 1.5 KB each"
+    )
+    max_windows: int = Field(
+        default=4096, ge=1, description="windows of one request that are embedded; more is a 413"
+    )
+
+
+class LimitSettings(Section):
+    """What one server takes on."""
+
+    max_body_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="a larger request is refused with 413"
+    )
+    max_in_flight: int = Field(
+        default=1024, ge=1, description="requests served at once, over all workers; more is a 429"
+    )
+
+
+class Settings(Section):
+    """Everything `guard serve --config FILE` may say."""
+
+    upstream: UpstreamSettings = UpstreamSettings()
+    detect: DetectSettings = DetectSettings()
+    limits: LimitSettings = LimitSettings()
+    keys: tuple[ApiKey, ...] = Field(
+        default=(), description="client keys; without any, everybody may use the endpoint"
+    )
+    audit: Path | None = Field(
+        default=None, strict=False, description="append-only audit log, JSON Lines"
+    )

@@ -1,0 +1,134 @@
+"""A policy set made ready to enforce: for each caller the policies in force and their automata."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+from guard.policy import Policy, PolicySet
+from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
+
+# Callers with the same policies share a binding; these are kept, the rest are built again.
+_BINDINGS_KEPT = 64
+
+
+class PhraseCache:
+    """Phrases by policy hash, so that a swap compiles only what changed."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, tuple[Phrase, ...]] = {}
+        self._texts: dict[str, tuple[Phrase, ...]] = {}
+
+    def names(self, policy: Policy) -> tuple[Phrase, ...]:
+        """The name phrases of a policy."""
+        if policy.hash not in self._names:
+            self._names[policy.hash] = tuple(name_phrases(policy))
+        return self._names[policy.hash]
+
+    def texts(self, policy: Policy) -> tuple[Phrase, ...]:
+        """The text phrases of a policy."""
+        if policy.hash not in self._texts:
+            self._texts[policy.hash] = tuple(text_phrases(policy))
+        return self._texts[policy.hash]
+
+    def keep_only(self, policies: Iterable[Policy]) -> None:
+        """Forget the phrases of policies that are gone: nothing withdrawn stays in memory."""
+        hashes = {policy.hash for policy in policies}
+        self._names = {key: value for key, value in self._names.items() if key in hashes}
+        self._texts = {key: value for key, value in self._texts.items() if key in hashes}
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The policies in force for one caller and model, ready to use."""
+
+    policies: tuple[Policy, ...]
+    cache: PhraseCache = field(repr=False, compare=False)
+
+    @cached_property
+    def enforced(self) -> tuple[Policy, ...]:
+        """The policies that act."""
+        return tuple(policy for policy in self.policies if policy.enforced)
+
+    @cached_property
+    def shadows(self) -> tuple[Policy, ...]:
+        """The policies that only record what they would do."""
+        return tuple(policy for policy in self.policies if not policy.enforced)
+
+    @cached_property
+    def asks_encoder(self) -> bool:
+        """Whether any policy has forgotten prompts to compare with."""
+        return any(policy.prompts for policy in self.policies)
+
+    @cached_property
+    def automaton(self) -> PhraseAutomaton:
+        """What must not come out."""
+        return self._automaton(self.enforced)
+
+    @cached_property
+    def shadow_automaton(self) -> PhraseAutomaton:
+        """What shadow policies would have kept from coming out."""
+        return self._automaton(self.shadows)
+
+    def compile(self) -> None:
+        """Build the automata now rather than at the first request."""
+        assert self.automaton is not None and self.shadow_automaton is not None
+
+    def _automaton(self, policies: Sequence[Policy]) -> PhraseAutomaton:
+        return PhraseAutomaton(
+            phrase
+            for policy in policies
+            for phrase in (*self.cache.names(policy), *self.cache.texts(policy))
+        )
+
+
+class Enforcement:
+    """One policy set with its bindings. Built off the event loop, swapped as a whole."""
+
+    def __init__(self, policies: PolicySet, cache: PhraseCache | None = None) -> None:
+        self.policies = policies
+        self._cache = cache or PhraseCache()
+        self._bindings: OrderedDict[tuple[str, ...], Binding] = OrderedDict()
+        self._index = {policy.name: number for number, policy in enumerate(policies.policies)}
+        # Names are looked for in prompts once, whoever they bind.
+        self._names = PhraseAutomaton(
+            phrase for policy in policies.policies for phrase in self._cache.names(policy)
+        )
+
+    @property
+    def hash(self) -> str:
+        """The manifest's hash: the name of this set in logs, metrics and audit."""
+        return self.policies.hash
+
+    def binding(self, key: str | None, model: str, today: date | None = None) -> Binding:
+        """The binding of a caller and a model on a day (today by default)."""
+        in_force = self.policies.in_force(key, model, today or date.today())
+        names = tuple(policy.name for policy in in_force)
+        found = self._bindings.get(names)
+        if found is None:
+            found = self._bindings[names] = Binding(in_force, self._cache)
+            if len(self._bindings) > _BINDINGS_KEPT:
+                self._bindings.popitem(last=False)
+        else:
+            self._bindings.move_to_end(names)
+        return found
+
+    def prepare(self, keys: Iterable[str | None]) -> None:
+        """Compile the bindings of known keys ahead of their first request. CPU-bound."""
+        for key in keys:
+            self.binding(key, "").compile()
+
+    def number(self, policy: Policy) -> int:
+        """The policy's place in the set: its subject id for the detectors."""
+        return self._index[policy.name]
+
+    def named_in(self, text: str) -> set[int]:
+        """The subject ids of the policies that a text names."""
+        return {
+            self._index[phrase.policy]
+            for match in self._names.find_all(text)
+            for phrase in match.phrases
+        }

@@ -1,0 +1,158 @@
+"""The pooled client to the model server: time-outs, cancellation, one retry before the first byte.
+
+aiohttp is the transport (docs/decisions/0005): bytes come as they arrive, and closing a reply
+closes its socket, which is how vLLM learns that nobody waits any longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from guard.errors import UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
+
+# Headers of an upstream answer that a client may see; all else is the engine's business.
+_FORWARDED = frozenset({"content-type", "x-request-id", "retry-after"})
+_CLOSED_EARLY = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamOptions:
+    """Where the model server is. Time-outs in seconds, sizes in bytes.
+
+    `first_byte`: from sending the request to the answer's head (a whole answer is computed before
+    its head); `between`: the longest silence inside an answer.
+    """
+
+    url: str
+    api_key: str | None = None
+    connect: float = 5.0
+    first_byte: float = 600.0
+    between: float = 120.0
+    max_answer: int = 64 * 1024 * 1024
+    connections: int = 1024
+
+
+class Reply:
+    """An answer whose head has come. Read it whole or piece by piece; always `close` it."""
+
+    def __init__(self, response: aiohttp.ClientResponse, options: UpstreamOptions) -> None:
+        self._response = response
+        self._options = options
+        self.status = response.status
+        self.headers = {
+            name.lower(): value
+            for name, value in response.headers.items()
+            if name.lower() in _FORWARDED
+        }
+
+    @property
+    def is_event_stream(self) -> bool:
+        return self.headers.get("content-type", "").startswith("text/event-stream")
+
+    async def read(self) -> bytes:
+        """The whole body. Raises UpstreamTimeout, UpstreamUnreachable or UpstreamGarbage."""
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > self._options.max_answer:
+                raise UpstreamGarbage("the model server's answer is too large")
+        return bytes(body)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, in the network's own pieces. Raises as `read`."""
+        content, between = self._response.content, self._options.between
+        try:
+            while True:
+                async with asyncio.timeout(between):
+                    chunk = await content.readany()
+                if not chunk:
+                    return
+                yield chunk
+        except TimeoutError:
+            raise UpstreamTimeout("the model server stopped sending") from None
+        except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+            raise UpstreamUnreachable("the model server broke off its answer") from None
+
+    def close(self) -> None:
+        """Close the socket unless the answer was read to its end; vLLM then stops generating."""
+        self._response.close()
+
+
+class Upstream:
+    """One pool for a worker. An async context manager."""
+
+    def __init__(self, options: UpstreamOptions) -> None:
+        self.options = options
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=self.options.connections, ttl_dns_cache=60)
+        headers = {"Accept-Encoding": "identity"}
+        if self.options.api_key:
+            headers["Authorization"] = f"Bearer {self.options.api_key}"
+        self._session = aiohttp.ClientSession(
+            base_url=self.options.url.rstrip("/") + "/",
+            connector=connector,
+            headers=headers,
+            skip_auto_headers=("User-Agent", "Accept"),
+            # The longest silence differs before and inside an answer, so it is timed here.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.options.connect),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str) -> Reply:
+        """GET a path. Raises as `post`."""
+        return await self._request("GET", path, None, {})
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """POST a JSON body.
+
+        Raises UpstreamUnreachable when there is no connection, UpstreamTimeout when no answer
+        begins in time, UpstreamGarbage when what comes is not HTTP. A connection that the server
+        closed before the first byte (a stale keep-alive, a restart) is tried once more.
+        """
+        return await self._request(
+            "POST", path, body, {"Content-Type": "application/json", **headers}
+        )
+
+    async def _request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
+        try:
+            async with asyncio.timeout(self.options.first_byte):
+                try:
+                    response = await self._send(method, path, body, headers)
+                except _CLOSED_EARLY:
+                    response = await self._send(method, path, body, headers)
+        except TimeoutError:
+            raise UpstreamTimeout("the model server did not answer in time") from None
+        except aiohttp.ClientConnectionError:
+            raise UpstreamUnreachable("the model server cannot be reached") from None
+        except (aiohttp.ClientError, ValueError):
+            raise UpstreamGarbage("the model server's answer is not HTTP") from None
+        return Reply(response, self.options)
+
+    async def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        assert self._session is not None, "an Upstream is used as a context manager"
+        # A redirect would carry a prompt to somewhere nobody configured.
+        return await self._session.request(
+            method, path.lstrip("/"), data=body, headers=headers, allow_redirects=False
+        )
