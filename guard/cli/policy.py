@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from guard.cli.policy_explain import describe, panel
 from guard.cli.policy_tests import TestRow, run_tests
 from guard.errors import GuardError, PolicyError, Problem
-from guard.policy import PolicySet, lint, load_policy_set, policy_schema
+from guard.policy import PolicySet, lint, load_policy_set, policy_reference, policy_schema
 from guard.policy import Progress as OnProgress
 
 app = typer.Typer(
@@ -86,9 +86,16 @@ def explain_command(
 
 
 @app.command("schema", epilog="Example: guard policy schema > policy.schema.json")
-def schema_command() -> None:
+def schema_command(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference tables instead.")
+    ] = False,
+) -> None:
     """Print the JSON schema of a policy file, for editors."""
-    _print_json(policy_schema())
+    if markdown:
+        typer.echo(policy_reference(), nl=False)
+    else:
+        _print_json(policy_schema())
 
 
 @app.command("test", epilog="Example: guard policy test policies/marie-curie.yaml")

@@ -18,6 +18,7 @@ from guard.policy.compiled import (
 from guard.policy.data import Progress
 from guard.policy.lint import lint
 from guard.policy.loader import load_policy_set
+from guard.policy.reference import policy_reference
 from guard.policy.schema import policy_schema
 from guard.policy.store import PolicyStore, StoreStatus
 
@@ -40,5 +41,6 @@ __all__ = [
     "StoreStatus",
     "lint",
     "load_policy_set",
+    "policy_reference",
     "policy_schema",
 ]

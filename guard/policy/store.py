@@ -144,6 +144,8 @@ class PolicyStore:
         except PolicyError:
             raise
         except GuardError as error:
+            # The files are good and the trouble may pass: the next look tries again.
+            self._seen = frozenset()
             # Only the kind: what failed on a policy's text may quote it.
             message = f"the new set could not be prepared: {type(error).__name__}"
             raise PolicyError([Problem(str(self._directory), 0, "", message)]) from error

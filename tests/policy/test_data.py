@@ -11,7 +11,7 @@ from guard.policy.compiled import Pair
 from guard.policy.data import load_pairs, load_texts
 from tests.policy.conftest import Write
 
-PAIRS = (Pair("Who?", "Éva, \"the\" one"), Pair("Where?", "In Kraków\nby the river"))
+PAIRS = (Pair("Who?", 'Éva, "the" one'), Pair("Where?", "In Kraków\nby the river"))
 ROWS = [{"question": pair.prompt, "answer": pair.answer} for pair in PAIRS]
 JSON_LINES = "\n".join(json.dumps(row) for row in ROWS)
 CSV = 'question,answer\r\nWho?,"Éva, ""the"" one"\r\nWhere?,"In Kraków\nby the river"\r\n'

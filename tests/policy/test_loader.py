@@ -55,9 +55,7 @@ def test_every_yaml_file_directly_in_the_directory_is_read(write: Write) -> None
 
 
 @pytest.mark.parametrize("where", ["..", "absolute"])
-def test_a_data_file_may_lie_elsewhere_when_the_operator_says_so(
-    write: Write, where: str
-) -> None:
+def test_a_data_file_may_lie_elsewhere_when_the_operator_says_so(write: Write, where: str) -> None:
     data = write("Some words.\n", "shared.txt")
     named = data if where == "absolute" else "../shared.txt"
     path = write(HEAD + f"forget: {{texts: {{file: {named}}}}}\n", "policies/a.yaml")
