@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -116,7 +115,7 @@ async def test_a_folder_swapped_behind_a_symbolic_link_takes_over(
     (tmp_path / "live" / "sample.yaml").symlink_to("../data/sample.yaml")
     async with watching(tmp_path / "live") as watched:
         (tmp_path / "next").symlink_to("v2")
-        os.replace(tmp_path / "next", tmp_path / "data")
+        (tmp_path / "next").replace(tmp_path / "data")
         await watched.next(lambda: bool(watched.swapped))
         assert texts_of(watched.store.current) == [("new text",)]
 
