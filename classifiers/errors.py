@@ -1,0 +1,48 @@
+"""Every exception that classifiers raises on purpose.
+
+ClassifierError
+├── EncoderUnavailable     prompts need an encoder, and there is none (the extra is missing)
+├── TooManyTokens          a request is longer than the bound on what one request may encode
+├── QueueFull              the bounded queue of texts to encode has no room
+└── Closed                 the encoder was closed
+"""
+
+from __future__ import annotations
+
+INSTALL_HINT = "pip install 'guard-forget[detect]'"
+
+
+class ClassifierError(Exception):
+    """Base of everything classifiers raises on purpose. No message repeats a prompt."""
+
+
+class EncoderUnavailable(ClassifierError):
+    """Prompts need a sentence encoder (or the index library), and it is not installed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; install it with: {INSTALL_HINT}")
+
+
+class TooManyTokens(ClassifierError):
+    """The texts of one request hold more tokens than the bound: refused, never truncated."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(f"{tokens} tokens to classify, at most {limit} allowed in one request")
+        self.tokens = tokens
+        self.limit = limit
+
+
+class QueueFull(ClassifierError):
+    """The bounded queue of texts waiting for the encoder has no room; try again later."""
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(f"{waiting} texts wait for the encoder already, at most {limit} may")
+        self.waiting = waiting
+        self.limit = limit
+
+
+class Closed(ClassifierError):
+    """The encoder was closed before, or while, this request waited."""
+
+    def __init__(self) -> None:
+        super().__init__("the encoder is closed")

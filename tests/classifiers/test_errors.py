@@ -1,0 +1,23 @@
+import pytest
+
+from classifiers import ClassifierError, Closed, EncoderUnavailable, QueueFull, TooManyTokens
+from classifiers.optional import optional
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (EncoderUnavailable("no faiss"), "pip install 'guard-forget[detect]'"),
+        (QueueFull(9, 8), "at most 8"),
+        (TooManyTokens(513, 512), "513 tokens"),
+        (Closed(), "closed"),
+    ],
+)
+def test_every_error_is_of_the_tree_and_says_what_an_operator_needs(error, says):
+    assert isinstance(error, ClassifierError)
+    assert says in str(error)
+
+
+def test_a_missing_library_names_itself_and_the_way_to_install_it():
+    with pytest.raises(EncoderUnavailable, match=r"no_such_library.*guard-forget\[detect\]"):
+        optional("no_such_library")
