@@ -132,6 +132,7 @@ class Load:
     url: str
     concurrency: int
     seconds: float
+    warmup: float
     count: int | None
     stream: bool
     distinct: bool
@@ -151,14 +152,16 @@ class Load:
         ).encode()
         self._left = self.count if self.count is not None else float("inf")
         started = time.perf_counter()
-        self._until = started + self.seconds
+        measured_from = started + self.warmup
+        self._until = measured_from + self.seconds
         await asyncio.gather(
             *(
                 self._client(place.hostname or "127.0.0.1", place.port or 80)
                 for _ in range(self.concurrency)
             )
         )
-        return summary(self.timings, self.failures, time.perf_counter() - started)
+        kept = [timing for timing in self.timings if timing.start >= measured_from]
+        return summary(kept, self.failures, time.perf_counter() - measured_from)
 
     async def _client(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
@@ -190,6 +193,7 @@ def summary(timings: list[Timing], failures: int, wall: float) -> dict[str, Any]
     result: dict[str, Any] = {
         "requests": len(timings),
         "failures": failures,
+        "bytes_per_request": round(sum(t.size for t in timings) / max(1, len(timings)), 1),
         "seconds": round(wall, 3),
         "requests_per_second": round(len(timings) / wall, 1),
         "latency_ms": percentiles([t.end - t.start for t in timings]),
@@ -221,6 +225,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="start no request after this")
+    parser.add_argument("--warmup", type=float, default=0.0, help="seconds before, not counted")
     parser.add_argument("--count", type=int, help="stop after this many requests")
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--distinct", action="store_true", help="every prompt differs")

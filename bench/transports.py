@@ -7,6 +7,7 @@ decoding of the body, bytes handed on as they arrive.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -171,15 +172,16 @@ async def drain(send: Send, body: bytes) -> tuple[int, int]:
     return size, reads
 
 
-async def drain_many(send: Send, body: bytes, concurrency: int, until: float) -> list[float]:
-    """Closed loop of `concurrency` senders until loop time `until`; seconds of each exchange."""
-    loop = asyncio.get_running_loop()
+async def drain_many(send: Send, body: bytes, concurrency: int, seconds: float) -> list[float]:
+    """Closed loop of `concurrency` senders for `seconds`; how long each exchange took, in s."""
     times: list[float] = []
+    # Not the loop's clock: uvloop's has a resolution of a millisecond.
+    until = time.perf_counter() + seconds
 
     async def sender() -> None:
-        while (started := loop.time()) < until:
+        while (started := time.perf_counter()) < until:
             await drain(send, body)
-            times.append(loop.time() - started)
+            times.append(time.perf_counter() - started)
 
     await asyncio.gather(*(sender() for _ in range(concurrency)))
     return times

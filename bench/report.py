@@ -1,0 +1,165 @@
+"""Renders `bench/results/proxy.json` as the tables of `docs/benchmarks.md`.
+
+python -m bench.report            # fill the marked block of docs/benchmarks.md
+python -m bench.report --check    # exit 1 when the page does not show these results
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.proxy import RESULT
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN = "<!-- results of bench/proxy.py: begin -->"
+END = "<!-- results of bench/proxy.py: end -->"
+
+ARM_NAMES = {
+    "direct": "direct, no proxy",
+    "starlette_aiohttp": "Starlette + aiohttp",
+    "fastapi_httpx": "FastAPI + httpx",
+    "litellm": "LiteLLM",
+    "ours": "guard, no policies",
+    "ours_policies": "guard, names and texts",
+    "ours_detection": "guard, prompts too",
+}
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """A figure for a table cell; a dash where there is none."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    names = list(head)
+    lines = [names, ["---", *["---:"] * (len(names) - 1)], *map(list, rows)]
+    return [f"| {' | '.join(line)} |" for line in lines] + [""]
+
+
+def cells(result: dict[str, Any], scene: str) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """The rows of one scene by arm, workers and concurrency."""
+    return {
+        (row["arm"], row["workers"], row["concurrency"]): row
+        for row in result["rows"]
+        if row["scene"] == scene
+    }
+
+
+def throughput(result: dict[str, Any]) -> list[str]:
+    found = cells(result, "json")
+    lines = []
+    for workers in sorted({key[1] for key in found}):
+        lines += [f"**JSON, {workers} worker{'s' * (workers > 1)}**: requests per second, then", ""]
+        lines[-2] += " p50 / p95 / p99 in ms, at so many connections."
+        columns = sorted({key[2] for key in found if key[1] == workers})
+        rows = []
+        for arm in (arm for arm in ARM_NAMES if any(k[:2] == (arm, workers) for k in found)):
+            line = [ARM_NAMES[arm]]
+            for column in columns:
+                row = found[arm, workers, column]
+                times = " / ".join(
+                    number(row["latency_ms"].get(p), 2) for p in ("p50", "p95", "p99")
+                )
+                line += [number(row["requests_per_second"]), times]
+            rows.append(line)
+        head = [name for c in columns for name in (f"{c}: req/s", "ms")]
+        lines += table(["", *head], rows)
+    return lines
+
+
+def streams(result: dict[str, Any]) -> list[str]:
+    first, spaced = cells(result, "first_token"), cells(result, "stream")
+    lines = [
+        "**Streams, 1 worker**: milliseconds added to direct at p50 of the same round: to the "
+        "first token behind a prefill of 50 ms, and to a whole stream of 64 deltas every 5 ms; "
+        "and the p95 of the gap between reads in such a stream.",
+        "",
+    ]
+    clients = sorted({key[2] for key in first})
+    many = sorted({key[2] for key in spaced})
+    rows = []
+    for arm in (arm for arm in ARM_NAMES if any(key[0] == arm for key in first)):
+        line = [ARM_NAMES[arm]]
+        line += [number(first[arm, 1, c].get("added_first_delta_p50_ms"), 2) for c in clients]
+        line += [number(spaced[arm, 1, c].get("added_latency_p50_ms"), 2) for c in many]
+        line += [number(spaced[arm, 1, c].get("gap_ms", {}).get("p95"), 2) for c in many]
+        rows.append(line)
+    head = [f"first token, {c}" for c in clients]
+    head += [f"whole stream, {c}" for c in many] + [f"gap p95, {c}" for c in many]
+    return lines + table(["", *head], rows)
+
+
+def ratios(result: dict[str, Any]) -> list[str]:
+    lines = ["**Ratios of requests per second**, JSON.", ""]
+    rows = [
+        [
+            ARM_NAMES[row["arm"]],
+            str(row["workers"]),
+            str(row["concurrency"]),
+            number(row["over_fastest_bare_hop"], 2),
+            number(row["over_litellm"], 1),
+        ]
+        for row in result["ratios"]
+    ]
+    head = ["", "workers", "connections", "of the fastest bare hop", "of LiteLLM"]
+    return lines + table(head, rows)
+
+
+def memory(result: dict[str, Any]) -> list[str]:
+    lines = ["**Memory**, MiB of all processes, shared pages counted in each.", ""]
+    rows = [
+        [
+            ARM_NAMES[row["arm"]],
+            str(row["workers"]),
+            number(row["idle_mib"]["rss"]),
+            number(row["after_mib"]["rss"]),
+        ]
+        for row in result["memory"]
+    ]
+    return lines + table(["", "workers", "idle", "after the load"], rows)
+
+
+def render(result: dict[str, Any]) -> str:
+    """The whole block, in markdown."""
+    box, plan = result["machine"], result["plan"]
+    software = ", ".join(f"{name} {found}" for name, found in result["versions"].items() if found)
+    lines = [
+        f"{box['cpu']}, {box['cores']} cores, {box['memory_gib']} GiB, {box['system']}, Python "
+        f"{box['python']}; {software}. Measured {box['date'][:10]}, {plan['rounds']} rounds of "
+        f"{plan['seconds']} s; load average {box['load_average'][0]} at the start.",
+        "",
+    ]
+    for arm, reason in result["unavailable"].items():
+        lines += [f"Not measured: {ARM_NAMES[arm]} ({reason}).", ""]
+    failed = sum(row["failures"] for row in result["rows"])
+    lines += [f"Failed requests in all scenes and arms: {failed}.", ""]
+    return "\n".join(
+        lines + ratios(result) + throughput(result) + streams(result) + memory(result)
+    ).strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULT)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 when out of date")
+    options = parser.parse_args()
+    page = options.page.read_text()
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        parser.error(f"{options.page} lacks the markers {BEGIN} and {END}")
+    block = render(json.loads(options.results.read_text()))
+    filled = f"{before}{BEGIN}\n{block}\n{END}{after}"
+    if options.check:
+        sys.exit(filled != page)
+    options.page.write_text(filled)
+
+
+if __name__ == "__main__":
+    main()
