@@ -109,7 +109,8 @@ def test_command(
 ) -> None:
     """Run the tests of each policy against the real detectors and output filter.
 
-    Each policy is tested alone and as if it were enforced today. Exits with 1 when a test fails.
+    Each policy is tested alone and as if it were enforced today on everybody.
+    Exits with 1 when a test fails.
     """
     policies = _load(path, as_json, name)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from guard.policy import Expectation, Policy, PolicySet, PolicyTest, Progress
+from guard.policy import AppliesTo, Expectation, Policy, PolicySet, PolicyTest, Progress
 
 if TYPE_CHECKING:
     from guard.check import Checker, CheckResult
@@ -53,7 +53,7 @@ class TestRow:
 
 
 def run_tests(policies: PolicySet, progress: Progress) -> Iterator[TestRow]:
-    """Each policy alone, as it would act when enforced, whatever its mode and dates.
+    """Each policy alone, as if enforced today on everybody, whatever its mode, dates and keys.
 
     Alone, since a test says what its own policy must catch and leave, not what others do.
     """
@@ -65,12 +65,13 @@ def run_tests(policies: PolicySet, progress: Progress) -> Iterator[TestRow]:
     for policy in policies.policies:
         if not policy.tests:
             continue
-        acting = replace(policy, mode="enforce", until=None)
-        checker = Checker.build(PolicySet((acting,)))
-        for index, test in enumerate(policy.tests):
-            yield _run(checker, policy, index, test)
-            done += 1
-            progress("tests", done, total)
+        # The checker asks for no model and no key, so nobody may be left out.
+        acting = replace(policy, mode="enforce", until=None, applies_to=AppliesTo())
+        with Checker.build(PolicySet((acting,)), progress=progress) as checker:
+            for index, test in enumerate(policy.tests):
+                yield _run(checker, policy, index, test)
+                done += 1
+                progress("tests", done, total)
 
 
 def _run(checker: Checker, policy: Policy, index: int, test: PolicyTest) -> TestRow:
@@ -89,4 +90,4 @@ def _run(checker: Checker, policy: Policy, index: int, test: PolicyTest) -> Test
             text = test.prompt or ""
             result = checker.check_prompt(text)
         got = "flagged" if result.flagged else "benign"
-    return TestRow(policy.name, index, text, test.expect, got, result.score, result.signals)
+    return TestRow(policy.name, index, text, test.expect, got, result.score, dict(result.signals))
