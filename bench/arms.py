@@ -203,11 +203,20 @@ class OursWithPolicies(Ours):
         folder = self.folder / self.name
         return folder if folder.exists() else Generated().write(folder, prompts=self.prompts)
 
+    def forbidden(self) -> list[str]:
+        """Prompts that must not reach the model."""
+        return [f"Who is {Generated().names[0]}?"]
+
     def check(self) -> None:
         super().check()
-        forbidden = ask(self.url, f"Who is {Generated().names[0]}?", self.key)
-        if forbidden["choices"] == ask(self.upstream, "x")["choices"]:
-            raise ArmUnavailable("lets a forbidden name through: it is not guarding")
+        unguarded = ask(self.upstream, "x")["choices"][0]["message"]["content"]
+        for prompt in self.forbidden():
+            try:
+                answer = ask(self.url, prompt, self.key)
+            except urllib.error.HTTPError:
+                continue
+            if answer["choices"][0]["message"]["content"] == unguarded:
+                raise ArmUnavailable("lets a forbidden prompt through: it is not guarding")
 
 
 class OursFullDetection(OursWithPolicies):
@@ -215,6 +224,9 @@ class OursFullDetection(OursWithPolicies):
 
     name = "ours_detection"
     prompts = True
+
+    def forbidden(self) -> list[str]:
+        return [*super().forbidden(), Generated().prompts[0]]
 
 
 ARMS: dict[str, type[Arm]] = {

@@ -32,10 +32,10 @@ class Generated:
             names[name()] = None
         self.names = list(names)
         self.texts = [" ".join(chance.choices(vocabulary, k=TEXT_WORDS)) for _ in range(TEXTS)]
+        # No names in them: only the encoder can find these.
         self.prompts = [
-            f"What did {self.names[i % NAMES]} write about {chance.choice(vocabulary)} "
-            f"and {chance.choice(vocabulary)}?"
-            for i in range(PROMPTS)
+            "How did {} {} come to depend on {} {}?".format(*chance.sample(vocabulary, 4))
+            for _ in range(PROMPTS)
         ]
 
     def write(self, folder: Path, *, prompts: bool) -> Path:
