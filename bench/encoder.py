@@ -109,14 +109,12 @@ def torch_arms() -> list[Arm]:
 
     plain = torch_embed(pooled())
     bf16 = torch_embed(pooled(dtype=torch.bfloat16))
-    ours = MiniLM().encode
-    arms = []
+    arms = [Arm("classifiers.MiniLM", 1, MiniLM(threads=1).encode)]
     for threads in (1, 2):
         arms += [
             Arm("sentence-transformers float32", threads, by_st),
             Arm("torch float32", threads, plain),
             Arm("torch bfloat16", threads, bf16),
-            Arm("classifiers.MiniLM", threads, ours),
         ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import pytest
@@ -41,7 +42,7 @@ def test_windows_cover_every_character_and_share_the_overlap(text, size, data):
     for chunk in chunks:
         assert chunk.text == text[chunk.start : chunk.end]
         assert chunk.tokens == len(words(chunk.text)) <= size
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in itertools.pairwise(chunks):
         assert before.start < after.start <= before.end < after.end
         assert len(words(text[after.start : before.end])) == overlap
     assert sum(chunk.tokens for chunk in chunks) == len(spans) + overlap * (len(chunks) - 1)
