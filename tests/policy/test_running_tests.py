@@ -11,8 +11,6 @@ from typer.testing import CliRunner
 from guard.cli.policy import app
 from tests.policy.conftest import HEAD, Write
 
-pytest.importorskip("guard.check")
-
 EXAMPLES = Path(__file__).parents[2] / "policies"
 FORGET = "forget: {entities: [{name: Basil Mahfouz}]}\n"
 
@@ -39,7 +37,10 @@ def test_the_shipped_policies_pass_their_own_tests(path: Path) -> None:
         ("{output: It was raining., expect: filtered}", "untouched"),
     ],
 )
-@pytest.mark.parametrize("settings", ["", "mode: shadow\n", "until: 2020-01-01\n"])
+@pytest.mark.parametrize(
+    "settings",
+    ["", "mode: shadow\n", "until: 2020-01-01\n", "applies_to: {models: [gemma], keys: [team]}\n"],
+)
 def test_a_row_passes_when_the_guard_does_what_it_expects(
     write: Write, row: str, got: str, settings: str
 ) -> None:
