@@ -65,8 +65,8 @@ class DetectSettings(Section):
     cache_size: int = Field(
         default=20_000, ge=0, description="embeddings kept by text hash, about 1.5 KB each"
     )
-    max_windows: int = Field(
-        default=4096, ge=1, description="windows of one request that are embedded; more is a 413"
+    max_tokens: int = Field(
+        default=131_072, ge=64, description="tokens of one request that are encoded; more is a 413"
     )
 
 

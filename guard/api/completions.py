@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guard.api.surface import MAX_LANES, Surface, read_common, strings, wrong_type
+from guard.api.surface import MAX_LANES, Surface, read_common
 from guard.asked import Asked
+from guard.messages import wrong_type
 
 
 class Completions(Surface):
@@ -24,10 +25,7 @@ class Completions(Surface):
         lanes = len(prompts) * count
         if lanes > MAX_LANES:
             raise wrong_type("n", f"such that prompts times n is at most {MAX_LANES}")
-        texts = list(prompts) if unreadable is None else []
-        for name in self.contract.guarded:
-            if name != "prompt" and request.get(name) is not None:
-                texts.append("\n".join(strings(request[name])))
+        others = self.other_texts(request, "prompt")
         leads = {
             index * count + choice: prompt
             for index, prompt in enumerate(prompts)
@@ -38,8 +36,7 @@ class Completions(Surface):
             stream=stream,
             lanes=lanes,
             include_usage=usage,
-            texts=tuple(texts),
-            spans=tuple(texts),
+            texts=(*prompts, *others),
             leads=leads if unreadable is None else {},
             unreadable=unreadable,
         )

@@ -10,15 +10,21 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from guard.api.contract import Contract, contracts
+from guard.api.errors import error_body, error_bytes
 from guard.api.sse import DONE, Block, encode
 from guard.asked import Asked
-from guard.errors import RequestError, UpstreamError, UpstreamGarbage
+from guard.enforcement import Binding
+from guard.errors import GuardError, UpstreamError, UpstreamGarbage
+from guard.messages import strings, wrong_type
 from guard.restrict import Event, Piece, Trim
+
+if TYPE_CHECKING:
+    from guard.api.stream import AnswerFilter
 
 MAX_LANES = 128  # choices of one request; more is refused rather than filtered slowly
 # Enumerations of the protocol, not text of the model.
@@ -62,6 +68,14 @@ class Surface(ABC):
     @abstractmethod
     def read(self, request: Mapping[str, Any]) -> Asked:
         """Validate what the guard relies on. Raises RequestError that names the field."""
+
+    def other_texts(self, request: Mapping[str, Any], main: str) -> list[str]:
+        """The text of every guarded field but the main one, one string a field."""
+        return [
+            "\n".join(strings(request[name]))
+            for name in self.contract.guarded
+            if name != main and request.get(name) is not None
+        ]
 
     @abstractmethod
     def said(self, text: str, *, chunk: bool) -> dict[str, Any]:
@@ -133,6 +147,32 @@ class Surface(ABC):
         choice["finish_reason"] = "content_filter"
         head = {key: template[key] for key in ("id", "created", "model") if key in template}
         return encode(orjson.dumps({**head, "object": self.chunk_object, "choices": [choice]}))
+
+    def filter(self, binding: Binding, asked: Asked) -> AnswerFilter:
+        """The output filter for one answer."""
+        from guard.api.stream import AnswerFilter
+
+        return AnswerFilter(self, binding, asked)
+
+    def upstream_error(self, body: bytes, status: int, binding: Binding) -> bytes:
+        """An upstream error in OpenAI's shape. Its text is passed on when it has that shape and
+        nothing forbidden in it: engines quote the request in their errors."""
+        try:
+            error = orjson.loads(body)["error"]
+            message, kind = error["message"], error["type"]
+            code, param = error.get("code"), error.get("param")
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            error = None
+        quoted = [] if error is None else list(strings(error))
+        forbidden = any(binding.automaton.find_all(text) for text in quoted)
+        if error is None or not isinstance(message, str) or forbidden:
+            text = f"The model server answered with HTTP status {status}."
+            return orjson.dumps(error_body(text, "upstream_error", "upstream_error", None))
+        return orjson.dumps(error_body(message, kind, code, param))
+
+    def error_events(self, error: GuardError) -> bytes:
+        """How a stream ends that cannot go on."""
+        return encode(error_bytes(error)[1]) + DONE_BLOCK
 
     # --- our own answers -------------------------------------------------------------------
 
@@ -265,21 +305,3 @@ def read_common(request: Mapping[str, Any]) -> tuple[str, bool, int, bool]:
         raise wrong_type("stream_options", "an object")
     usage = bool(options.get("include_usage")) if options else False
     return model, bool(stream), count, usage
-
-
-def wrong_type(field: str, wanted: str) -> RequestError:
-    """The error for a field that is not what the endpoint takes."""
-    return RequestError(f"{field!r} must be {wanted}.", code="invalid_type", param=field)
-
-
-def strings(value: Any) -> Iterator[str]:
-    """Every string below a JSON value, keys of objects too: a schema's names reach the prompt."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from strings(item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,7 +14,16 @@ from guard.errors import PolicyError, Problem
 from guard.policy.model import FILE_TAG, INLINE_TAG, PolicyFile
 from guard.policy.yaml_tree import Location, Tree, dotted, read_tree
 
-# Pydantic's error types in an operator's words. None of them quotes the value.
+M = TypeVar("M", bound=BaseModel)
+
+# What the patterns of the models ask for, and pydantic's error types in an operator's words. None of them quotes the value.
+_FORMS = {
+    r"^[a-z0-9][a-z0-9._-]{0,63}$": (
+        "must be lower-case letters, digits, '.', '_' and '-', 64 at most"
+    ),
+    "^https?://": "must begin with http:// or https://",
+    "^[0-9a-f]{64}$": "must be 64 hexadecimal digits",
+}
 _WORDS = {
     "missing": "this key is required",
     "string_type": "must be text; put it in quotes",
@@ -47,17 +56,25 @@ def read_source(path: Path) -> Source:
     Raises PolicyError with every problem of the file.
     """
     tree = read_tree(path)
+    return Source(path, validated(tree, PolicyFile), tree)
+
+
+def validated(tree: Tree, model: type[M]) -> M:
+    """The content of a YAML file as `model`.
+
+    Raises PolicyError with every problem: those of the YAML, unknown keys with the allowed ones.
+    """
     try:
-        content = PolicyFile.model_validate(tree.root)
+        content = model.model_validate(tree.root)
     except ValidationError as error:
-        found = [_problem(tree, details) for details in error.errors(include_url=False)]
+        found = [_problem(tree, model, details) for details in error.errors(include_url=False)]
         # A value the tree refused is None in the root: validation would report it again.
         refused = {(problem.line, problem.key) for problem in tree.problems}
         found = [problem for problem in found if (problem.line, problem.key) not in refused]
         raise PolicyError(in_order([*tree.problems, *found])) from None
     if tree.problems:
         raise PolicyError(in_order(tree.problems))
-    return Source(path, content, tree)
+    return content
 
 
 def in_order(problems: list[Problem]) -> list[Problem]:
@@ -66,28 +83,29 @@ def in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(unique, key=lambda problem: (problem.file, problem.line, problem.key))
 
 
-def _problem(tree: Tree, details: ErrorDetails) -> Problem:
+def _problem(tree: Tree, root: type[BaseModel], details: ErrorDetails) -> Problem:
     location = tuple(part for part in details["loc"] if part not in (INLINE_TAG, FILE_TAG))
-    return Problem(tree.file, tree.line(location), dotted(location), _message(details, location))
+    message = _message(root, details, location)
+    return Problem(tree.file, tree.line(location), dotted(location), message)
 
 
-def _message(details: ErrorDetails, location: Location) -> str:
+def _message(root: type[BaseModel], details: ErrorDetails, location: Location) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(location)
+        return _unknown_key(root, location)
     if kind == "model_type":
-        return f"must be a mapping with the keys {_listed(_keys(_model_at(location)))}"
+        return f"must be a mapping with the keys {_listed(_keys(_model_at(root, location)))}"
     if kind == "literal_error":
         return f"must be {context['expected']}"
     if kind == "string_pattern_mismatch":
-        return "must be lower-case letters, digits, '.', '_' and '-', 64 at most"
+        return _FORMS.get(context["pattern"], f"must have the form {context['pattern']}")
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         return details["msg"].replace("Input should be", "must be")
     return _WORDS.get(kind, details["msg"])
 
 
-def _unknown_key(location: Location) -> str:
-    allowed = _keys(_model_at(location[:-1]))
+def _unknown_key(root: type[BaseModel], location: Location) -> str:
+    allowed = _keys(_model_at(root, location[:-1]))
     near = get_close_matches(str(location[-1]).lower(), allowed, n=1, cutoff=0.7)
     hint = f", did you mean {near[0]}?" if near else ";"
     return f"unknown key{hint} allowed here: {_listed(allowed)}"
@@ -101,9 +119,9 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _model_at(location: Location) -> type[BaseModel]:
+def _model_at(root: type[BaseModel], location: Location) -> type[BaseModel]:
     """The model that describes the mapping at a location."""
-    model: type[BaseModel] = PolicyFile
+    model = root
     for part in location:
         if isinstance(part, str):
             by_key = {info.alias or name: info for name, info in model.model_fields.items()}

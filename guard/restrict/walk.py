@@ -225,9 +225,7 @@ def separate(
             sep = max(sep, 2 if kind == SPACE else 1)
         if gap > MAX_GAP:
             start = end
-        count = put(
-            state, base, count, slots, node, start, sep, state[at + GROUP], invisible, gap
-        )
+        count = put(state, base, count, slots, node, start, sep, state[at + GROUP], invisible, gap)
     return count
 
 

@@ -1,0 +1,125 @@
+"""A generating endpoint as a pure ASGI application: reads a request, asks flow, sends the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from starlette.types import Receive, Scope, Send
+
+from guard import metrics
+from guard.api.body import ClientGone, parse_object, read_body
+from guard.api.errors import error_bytes
+from guard.api.surface import Surface
+from guard.errors import GuardError, UnknownRoute
+from guard.flow import JSON, Answer, Call
+
+if TYPE_CHECKING:
+    from guard.api.state import State
+
+
+class Generate:
+    """POST of one surface. Nothing here knows what a policy is."""
+
+    def __init__(self, surface: Surface, state: State) -> None:
+        self._surface = surface
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outcome = "served"
+        in_flight = metrics.IN_FLIGHT.labels(self._surface.name)
+        in_flight.inc()
+        try:
+            outcome = await self._handle(scope, receive, send)
+        except ClientGone:
+            outcome = "client_gone"
+        except GuardError as error:
+            outcome = "refused_request" if error_status(error) < 500 else "error"
+            await send_error(send, error)
+        finally:
+            in_flight.dec()
+            metrics.REQUESTS.labels(self._surface.name, outcome).inc()
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> str:
+        if scope["method"] != "POST":
+            raise UnknownRoute("Use POST.", status=405, code="method_not_allowed")
+        caller = self._state.keyring.caller(scope)
+        limits = self._state.limits
+        limits.enter(caller.key)
+        try:
+            body = await read_body(receive, self._state.settings.limits.max_body_bytes)
+            call = self._call(body, caller.key)
+            return await _until_gone(self._answer(call, send), receive)
+        finally:
+            limits.leave()
+
+    def _call(self, body: bytes, key: str | None) -> Call:
+        """The request, checked against the field contract."""
+        request = parse_object(body)
+        asked = self._surface.read(request)
+        enforcement = self._state.current().enforcement
+        binding = enforcement.binding(key, asked.model)
+        self._surface.contract.check(request, enforced=bool(binding.enforced))
+        return Call(f"req-{uuid.uuid4().hex}", self._surface, asked, body, key)
+
+    async def _answer(self, call: Call, send: Send) -> str:
+        answer = await self._state.flow.answer(call)
+        await send_answer(send, answer, call.id)
+        return answer.outcome
+
+
+async def _until_gone(work: object, receive: Receive) -> str:
+    """Run `work`; cancel it when the client goes, which closes the upstream's socket."""
+    task: asyncio.Task[str] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        metrics.CANCELLED.labels("client").inc()
+        raise ClientGone
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def error_status(error: GuardError) -> int:
+    """The HTTP status that an exception is answered with."""
+    return error_bytes(error)[0]
+
+
+async def send_error(send: Send, error: GuardError) -> None:
+    """An error in OpenAI's shape."""
+    status, body = error_bytes(error)
+    headers = {"retry-after": "1"} if status in (429, 503) else {}
+    await send_answer(send, Answer(status, body, JSON, headers), None)
+
+
+async def send_answer(send: Send, answer: Answer, request_id: str | None) -> None:
+    """Send a whole answer or a stream."""
+    headers = [(b"content-type", answer.content_type.encode("latin-1"))]
+    if request_id is not None and "x-request-id" not in answer.headers:
+        headers.append((b"x-request-id", request_id.encode("latin-1")))
+    headers += [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers.items()]
+    if isinstance(answer.body, bytes):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        return
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    # Flow gives generators, whose cleanup closes the upstream's socket.
+    stream = cast("AsyncIterator[bytes]", answer.body)
+    async with aclosing(stream) as chunks:  # type: ignore[type-var]
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

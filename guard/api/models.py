@@ -1,0 +1,51 @@
+"""`/v1/models`: the upstream's answer, untouched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Scope, Send
+
+from guard.api.errors import error_bytes
+from guard.api.generate import send_answer, send_error
+from guard.errors import GuardError, UnknownRoute, UpstreamError
+from guard.flow import JSON, Answer
+
+if TYPE_CHECKING:
+    from guard.api.state import State
+
+
+class Models:
+    """GET, for the list and for one model."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["method"] != "GET":
+                raise UnknownRoute("Use GET.", status=405, code="method_not_allowed")
+            self._state.keyring.caller(scope)
+            await send_answer(send, await self._answer(scope), None)
+        except GuardError as error:
+            await send_error(send, error)
+
+    async def _answer(self, scope: Scope) -> Answer:
+        path = "/v1/models"
+        if name := scope["path_params"].get("model"):
+            path += "/" + "/".join(_quoted(part) for part in name.split("/"))
+        reply = await self._state.upstream.get(path)
+        try:
+            body = await reply.read()
+        finally:
+            reply.close()
+        if reply.status >= 500:
+            status, body = error_bytes(UpstreamError("The model server failed."))
+            return Answer(status, body)
+        return Answer(reply.status, body, reply.headers.get("content-type", JSON))
+
+
+def _quoted(part: str) -> str:
+    from urllib.parse import quote
+
+    return quote(part, safe="")

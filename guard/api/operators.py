@@ -1,0 +1,90 @@
+"""What operators use: health, readiness, metrics, and `POST /v1/guard/check`."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from guard.api.body import parse_object, read_body
+from guard.check import check_row
+from guard.errors import AuthenticationError, GuardError, RequestError, UpstreamError
+
+if TYPE_CHECKING:
+    from guard.api.state import State
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def router(state: State) -> APIRouter:
+    """The operators' routes of one worker."""
+    routes = APIRouter(tags=["operators"])
+
+    def authorise(request: Request) -> None:
+        if not state.keyring.caller(request.scope).operator:
+            raise AuthenticationError("This key may not do that.", status=403, code="forbidden")
+
+    @routes.get("/healthz", summary="The process is alive")
+    async def healthz() -> Response:
+        return _json({"status": "ok"})
+
+    @routes.get("/readyz", summary="Policies are ready and the model server answers")
+    async def readyz() -> Response:
+        ready, details = await readiness(state)
+        return _json(details, 200 if ready else 503)
+
+    @routes.get("/metrics", summary="Prometheus metrics")
+    async def metrics(request: Request) -> Response:
+        authorise(request)
+        return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
+
+    @routes.post("/v1/guard/check", summary="Judge one row without calling the model")
+    async def check(request: Request) -> Response:
+        authorise(request)
+        body = await read_body(request.receive, state.settings.limits.max_body_bytes)
+        row = parse_object(body)
+        result = await check_row(state.current(), row)
+        return _json(result.as_row(row.get("id")))
+
+    return routes
+
+
+async def readiness(state: State) -> tuple[bool, dict[str, Any]]:
+    """Whether to send traffic here, and why not."""
+    status = state.store.status
+    details: dict[str, Any] = {
+        "policies": len(state.store.current),
+        "policy_set": state.current().enforcement.hash,
+        "policies_loaded_at": status.loaded_at.isoformat(),
+        "policies_last_error": status.last_error is not None,
+        "policies_overdue": [
+            p.name for p in state.store.current.policies if p.is_overdue(date.today())
+        ],
+    }
+    try:
+        reply = await state.upstream.get("/v1/models")
+        reply.close()
+        details["upstream"] = "ok" if reply.status == 200 else f"HTTP {reply.status}"
+    except UpstreamError as error:
+        details["upstream"] = error.message
+    ready = details["upstream"] == "ok"
+    return ready, {"ready": ready, **details}
+
+
+def _registry() -> CollectorRegistry:
+    """All workers' metrics where they share a directory, this process's otherwise."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+__all__ = ["GuardError", "RequestError", "readiness", "router"]

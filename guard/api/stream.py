@@ -1,0 +1,177 @@
+"""A filtered answer: upstream bytes in, bytes for the client out. Synchronous; `feed`, `flush`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from guard.api.sse import SSEDecoder
+from guard.api.surface import DONE_BLOCK, Part, Surface
+from guard.asked import Asked
+from guard.enforcement import Binding
+from guard.errors import UpstreamGarbage
+from guard.restrict import (
+    EndLane,
+    Event,
+    Forward,
+    HoldBack,
+    Phrase,
+    PhraseAutomaton,
+    Release,
+    Scanner,
+    Trim,
+)
+from guard.restrict.phrases import join
+
+MAX_HELD = 4096  # events; a live match that spans more is not a match but an attack on memory
+
+
+def is_supplied(phrase: Phrase, texts: Iterable[str]) -> bool:
+    """Whether the request itself holds the whole of a forbidden run, in whatever disguise."""
+    whole = Phrase(join(phrase.whole), True, phrase.kind, phrase.policy, phrase.whole)
+    automaton = PhraseAutomaton([whole])
+    return any(automaton.find_all(text) for text in texts)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the output filter did to one answer: policies by what became of their matches."""
+
+    cut: list[str] = field(default_factory=list)
+    shadowed: set[str] = field(default_factory=set)
+    stripped: int = 0
+    most_held: int = 0
+
+
+class Shadow:
+    """Watches text for shadow policies; holds nothing back."""
+
+    def __init__(self, automaton: PhraseAutomaton, findings: Findings) -> None:
+        self._automaton = automaton
+        self._findings = findings
+        self._scanners: dict[object, Scanner] = {}
+
+    def watch(self, event: Event[Part]) -> None:
+        """Read one event."""
+        for piece in event.pieces:
+            key = (piece.lane, piece.channel)
+            scanner = self._scanners.get(key)
+            if scanner is None:
+                scanner = self._scanners[key] = Scanner(self._automaton)
+            self._note(scanner, piece.text)
+
+    def flush(self) -> None:
+        """The answer has ended."""
+        for scanner in self._scanners.values():
+            self._note(scanner, None)
+
+    def _note(self, scanner: Scanner, text: str | None) -> None:
+        for match in scanner.flush() if text is None else scanner.feed(text):
+            self._findings.shadowed.update(phrase.policy for phrase in match.phrases)
+
+
+class AnswerFilter:
+    """The output filter for one answer of a surface, whole or streamed."""
+
+    def __init__(self, surface: Surface, binding: Binding, asked: Asked) -> None:
+        self._surface = surface
+        self._asked = asked
+        self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
+        self._supplied: dict[Phrase, bool] = {}
+        self._hold: HoldBack[Part] = HoldBack(binding.automaton, self._exempt, asked.leads)
+        self._decoder = SSEDecoder()
+        self._template: dict[str, object] = {}
+        self._done = False
+        self.findings = Findings()
+        self._shadow = (
+            Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
+        )
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more can follow: the end mark is out, or every lane was cut."""
+        return self._done
+
+    def whole(self, body: bytes) -> bytes:
+        """Filter a whole answer; the same bytes when nothing in it matches."""
+        event = self._surface.whole(body)
+        if self._shadow is not None:
+            self._shadow.watch(event)
+            self._shadow.flush()
+        for release in self._hold.feed(event) + self._hold.flush():
+            if isinstance(release, Trim):
+                body = self._surface.trimmed_whole(release)
+            elif isinstance(release, EndLane):
+                self._note_cut(release)
+            elif not event.payload.clean:
+                self.findings.stripped += 1
+                body = self._surface.stripped_whole(event.payload)
+        return body
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take upstream bytes; returns what may leave. Raises UpstreamError on a bad event."""
+        out = bytearray()
+        for block in self._decoder.feed(chunk):
+            out += self._take(self._surface.event(block))
+        return bytes(out)
+
+    def flush(self) -> bytes:
+        """The upstream has ended."""
+        out = bytearray()
+        for block in self._decoder.flush():
+            out += self._take(self._surface.event(block))
+        if not self._done:
+            out += self._write(self._hold.flush())
+        if self._shadow is not None:
+            self._shadow.flush()
+        return bytes(out)
+
+    def _take(self, event: Event[Part]) -> bytes:
+        if self._done:
+            return b""
+        if event.payload.answer is not None:
+            self._template = event.payload.answer
+        if self._shadow is not None:
+            self._shadow.watch(event)
+        releases = self._hold.feed(event)
+        if event.payload.done:
+            # After the end mark nothing can complete a match: what is held is benign text.
+            releases += self._hold.flush()
+        held = self._hold.held
+        self.findings.most_held = max(self.findings.most_held, held)
+        if held > MAX_HELD:
+            raise UpstreamGarbage("the model server's answer cannot be checked")
+        out = self._write(releases)
+        if event.payload.done:
+            self._done = True
+        elif len(self._hold.cut_lanes) >= self._asked.lanes:
+            self._done = True
+            out += DONE_BLOCK
+        return out
+
+    def _write(self, releases: Iterable[Release[Part]]) -> bytes:
+        out = bytearray()
+        for release in releases:
+            if isinstance(release, Forward):
+                part = release.event.payload
+                if part.clean:
+                    out += part.raw
+                else:
+                    self.findings.stripped += 1
+                    out += self._surface.stripped_block(part)
+            elif isinstance(release, Trim):
+                out += self._surface.trimmed_block(release)
+            else:
+                self._note_cut(release)
+                out += self._surface.lane_end(release.lane, self._template)
+        return bytes(out)
+
+    def _note_cut(self, end: EndLane) -> None:
+        self.findings.cut += sorted({phrase.policy for phrase in end.match.phrases})
+
+    def _exempt(self, phrase: Phrase) -> bool:
+        if phrase.policy not in self._parametric:
+            return False
+        if phrase not in self._supplied:
+            self._supplied[phrase] = is_supplied(phrase, (*self._asked.texts, *self._asked.spans))
+        return self._supplied[phrase]

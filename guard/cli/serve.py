@@ -1,0 +1,62 @@
+"""`guard serve`: the proxy."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from guard.cli.progress import progress_bars
+from guard.errors import ConfigError, DetectorError, PolicyError
+from guard.settings_file import load_settings
+
+log = logging.getLogger("guard")
+
+
+def serve(
+    policies: Annotated[Path, typer.Option(help="Directory of forget policies (*.yaml).")],
+    upstream: Annotated[
+        str | None, typer.Option(help="Base address of the model server, without /v1.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (YAML); the options above win over it.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve the guarded endpoint in front of a model server.
+
+    Example: guard serve --policies policies --upstream http://127.0.0.1:8000
+    """
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    try:
+        settings = load_settings(config, upstream=upstream)
+        from guard.api.app import create_app
+        from guard.serving import Worker
+
+        with progress_bars() as progress:
+            worker = Worker(settings, policies, progress=progress)
+    except (PolicyError, ConfigError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except DetectorError as error:
+        typer.echo(f"The detectors cannot start: {error}", err=True)
+        raise typer.Exit(2) from None
+    uvicorn.run(
+        create_app(worker),
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_level=log_level,
+    )

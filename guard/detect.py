@@ -1,0 +1,139 @@
+"""Does this request ask for something to forget? Builds the detectors of a policy set, asks them.
+
+The verdict is about the whole conversation: every text the model will read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from classifiers import ClassifierError, NameSignal, QueueFull, Signal, Subject, TooManyTokens
+from guard.asked import Asked
+from guard.enforcement import Binding, Enforcement
+from guard.errors import DetectorError, Overloaded, PayloadTooLarge
+from guard.policy import Policy, PolicySet
+
+# What an encoder's runtime may raise: a failure, not a verdict.
+_RUNTIME_FAILURES = (ClassifierError, RuntimeError, OSError, MemoryError, ValueError)
+
+
+class Nearest(Protocol):
+    """Nearest forgotten prompts: `classifiers.NearestPrompt`, or one shared by all workers."""
+
+    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]: ...
+
+
+BuildNearest = Callable[[PolicySet], Nearest | None]
+"""Makes the nearest-prompt detector of a set; None when no policy has prompts. May be slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the detectors say of one request.
+
+    `policy`: the enforced policy that it falls under, the one with the strongest signal, or None;
+    `shadows`: shadow policies it would have fallen under; `signals`: the best score of every
+    detector; `degraded`: a detector failed and every policy in question says `on_error: open`.
+    """
+
+    policy: Policy | None = None
+    score: float = 0.0
+    signals: dict[str, float] = field(default_factory=dict)
+    shadows: tuple[Policy, ...] = ()
+    degraded: bool = False
+
+    @property
+    def flagged(self) -> bool:
+        return self.policy is not None
+
+
+def subjects(policies: PolicySet) -> list[Subject]:
+    """The policies as the classifiers want them; ids are places in the set."""
+    return [
+        Subject(number, policy.names, policy.prompts, policy.match.similarity)
+        for number, policy in enumerate(policies.policies)
+    ]
+
+
+class Detector:
+    """The detectors of one policy set."""
+
+    def __init__(
+        self, enforcement: Enforcement, nearest: Nearest | None, *, timeout: float = 10.0
+    ) -> None:
+        self._enforcement = enforcement
+        self._names = NameSignal(enforcement.named_in)
+        self._nearest = nearest
+        self._timeout = timeout
+
+    def at_once(self, binding: Binding, asked: Asked) -> Verdict:
+        """The verdict by names alone: microseconds, no waiting."""
+        numbers = frozenset(map(self._enforcement.number, binding.policies))
+        return self._verdict(binding, self._names((*asked.texts, *asked.spans), numbers))
+
+    async def full(self, binding: Binding, asked: Asked) -> Verdict:
+        """The verdict by every detector.
+
+        Raises Overloaded when the queue is full, PayloadTooLarge for more text than is encoded
+        for one request, DetectorError when there is no verdict; unless every policy in force says
+        `on_error: open`: then the verdict is `degraded`.
+        """
+        named = self.at_once(binding, asked)
+        if named.flagged or not binding.asks_encoder:
+            return named
+        try:
+            signals = await self._ask_nearest(binding, asked)
+        except (Overloaded, PayloadTooLarge, DetectorError):
+            if all(policy.on_error == "open" for policy in binding.enforced):
+                return Verdict(shadows=named.shadows, signals=named.signals, degraded=True)
+            raise
+        verdict = self._verdict(binding, signals)
+        shadows = tuple(dict.fromkeys((*named.shadows, *verdict.shadows)))
+        return Verdict(verdict.policy, verdict.score, {**verdict.signals, **named.signals}, shadows)
+
+    async def _ask_nearest(self, binding: Binding, asked: Asked) -> list[Signal]:
+        texts = [text for text in asked.texts if text.strip()]
+        numbers = frozenset(
+            self._enforcement.number(policy) for policy in binding.policies if policy.prompts
+        )
+        if self._nearest is None:
+            raise DetectorError("this policy set has no nearest-prompt detector")
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._nearest.score(texts, numbers)
+        except TimeoutError:
+            raise DetectorError("the detectors took too long") from None
+        except QueueFull:
+            raise Overloaded(
+                "Too many requests are waiting. Try again later.",
+                code="detector_overloaded",
+                status=503,
+            ) from None
+        except TooManyTokens:
+            raise PayloadTooLarge(
+                "The request has more text than is checked.", code="too_much_text"
+            ) from None
+        except _RUNTIME_FAILURES as error:
+            raise DetectorError(f"a detector failed: {type(error).__name__}") from error
+
+    def _verdict(self, binding: Binding, signals: Iterable[Signal]) -> Verdict:
+        by_number = {self._enforcement.number(policy): policy for policy in binding.policies}
+        scores: dict[str, float] = {}
+        best: Signal | None = None
+        shadows: list[Policy] = []
+        for signal in signals:
+            scores[signal.name] = max(signal.score, scores.get(signal.name, -1.0))
+            if not signal.fired:
+                continue
+            policy = by_number[signal.subject]
+            if not policy.enforced:
+                shadows.append(policy)
+            elif best is None or signal.score > best.score:
+                best = signal
+        if best is None:
+            score = max(scores.values(), default=0.0)
+            return Verdict(None, score, scores, tuple(dict.fromkeys(shadows)))
+        return Verdict(by_number[best.subject], best.score, scores, tuple(dict.fromkeys(shadows)))

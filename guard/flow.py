@@ -1,0 +1,327 @@
+"""One request, from decision to answer.
+
+    asked ──▶ policies in force? ──no──▶ upstream, untouched
+      │ yes
+      ├─▶ names (microseconds) ──flagged──▶ treat
+      ├─▶ upstream call starts ┐
+      ├─▶ nearest prompts      ┴─▶ verdict ──flagged──▶ cancel the call, treat
+      └─▶ the call's answer ──▶ output filter ──▶ client
+
+Nothing of an answer is released before the verdict, and nothing past the output filter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from guard import metrics
+from guard.asked import Asked
+from guard.audit import AuditLog
+from guard.detect import Detector, Verdict
+from guard.enforcement import Binding, Enforcement
+from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
+from guard.treatments import TREATMENTS, Answers
+from guard.upstream import Reply, Upstream
+
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+
+
+class Findings(Protocol):
+    """What an output filter did to one answer."""
+
+    cut: list[str]
+    shadowed: set[str]
+    stripped: int
+    most_held: int
+
+
+class Filter(Protocol):
+    """The output filter of one answer: whole, or fed piece by piece."""
+
+    findings: Any
+
+    @property
+    def finished(self) -> bool: ...
+
+    def whole(self, body: bytes) -> bytes: ...
+
+    def feed(self, chunk: bytes) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class Endpoint(Answers, Protocol):
+    """What flow needs to know of an endpoint."""
+
+    name: str
+    path: str
+
+    def filter(self, binding: Binding, asked: Asked) -> Filter: ...
+
+    def error_events(self, error: GuardError) -> bytes: ...
+
+    def upstream_error(self, body: bytes, status: int, binding: Binding) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way: what was asked, by whom, and the bytes to pass on."""
+
+    id: str
+    endpoint: Endpoint
+    asked: Asked
+    body: bytes
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes to the client. `body` is whole, or an iterator that must be closed."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes]
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = "served"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy set in force with its detectors. Swapped as one."""
+
+    enforcement: Enforcement
+    detector: Detector
+
+
+class Flow:
+    """Decides and answers. `current` gives the set in force; a request takes it once."""
+
+    def __init__(
+        self,
+        current: Callable[[], InForce],
+        upstream: Upstream,
+        audit: AuditLog,
+        *,
+        overlap: bool = True,
+    ) -> None:
+        self._current = current
+        self._upstream = upstream
+        self._audit = audit
+        self._overlap = overlap
+
+    async def answer(self, call: Call) -> Answer:
+        """The answer to one call. Raises RequestError, DetectorError or UpstreamError."""
+        current = self._current()
+        binding = current.enforcement.binding(call.key, call.asked.model)
+        if not binding.policies:
+            return await self._pass(call, await self._send(call), binding)
+        if call.asked.unreadable and binding.enforced:
+            raise RequestError(
+                f"Content of the kind {call.asked.unreadable!r} cannot be checked and is not "
+                "served to this caller.",
+                code="content_unreadable",
+            )
+        verdict = current.detector.at_once(binding, call.asked)
+        if verdict.flagged:
+            return await self._treat(call, verdict, current)
+        if not binding.asks_encoder:
+            await self._note_shadows(call, verdict, current)
+            return await self._filtered(call, await self._send(call), binding, current)
+        return await self._judged(call, binding, current)
+
+    async def _judged(self, call: Call, binding: Binding, current: InForce) -> Answer:
+        """Ask the encoder, beside the upstream call where that is safe."""
+        beside = self._overlap and call.asked.stateless
+        sending = asyncio.create_task(self._send(call)) if beside else None
+        try:
+            started = time.perf_counter()
+            verdict = await current.detector.full(binding, call.asked)
+            metrics.VERDICT_SECONDS.observe(time.perf_counter() - started)
+            if verdict.flagged:
+                if sending is not None:
+                    await _give_up(sending, "flagged")
+                    sending = None
+                return await self._treat(call, verdict, current)
+            if verdict.degraded:
+                metrics.DEGRADED.inc()
+                await self._record(call, current, {"decision": "degraded"})
+            await self._note_shadows(call, verdict, current)
+            reply = await (sending if sending is not None else self._send(call))
+            sending = None
+            return await self._filtered(call, reply, binding, current)
+        finally:
+            if sending is not None:
+                await _give_up(sending, "error")
+
+    async def _send(self, call: Call) -> Reply:
+        started = time.perf_counter()
+        headers = {"X-Request-Id": call.id}
+        try:
+            reply = await self._upstream.post(call.endpoint.path, call.body, headers)
+        except UpstreamError as error:
+            metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+            raise
+        metrics.FIRST_BYTE_SECONDS.observe(time.perf_counter() - started)
+        return reply
+
+    async def _treat(self, call: Call, verdict: Verdict, current: InForce) -> Answer:
+        policy = verdict.policy
+        assert policy is not None, "only a flagged request is treated"
+        await self._note_shadows(call, verdict, current)
+        strongest = max(verdict.signals, key=verdict.signals.__getitem__)
+        metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, strongest).inc()
+        await self._record(
+            call,
+            current,
+            {
+                "decision": "flagged",
+                "policy": policy.name,
+                "policy_hash": policy.hash,
+                "action": policy.action,
+                "signals": verdict.signals,
+            },
+        )
+        body = TREATMENTS[policy.action].body(call.endpoint, call.asked, policy)
+        content_type = EVENTS if call.asked.stream else JSON
+        return Answer(200, body, content_type, outcome=policy.action)
+
+    # --- answers of the upstream -----------------------------------------------------------
+
+    async def _pass(self, call: Call, reply: Reply, binding: Binding) -> Answer:
+        """No policy binds this caller: bytes through."""
+        if reply.status != 200:
+            return await self._upstream_error(call, reply, binding)
+        if reply.is_event_stream:
+            return self._answer(reply, _closing(reply.chunks(), reply))
+        return self._answer(reply, await _read(reply))
+
+    async def _filtered(
+        self, call: Call, reply: Reply, binding: Binding, current: InForce
+    ) -> Answer:
+        """The upstream's answer through the output filter."""
+        if reply.status != 200:
+            return await self._upstream_error(call, reply, binding)
+        if not binding.automaton and not binding.shadow_automaton:
+            return await self._pass(call, reply, binding)
+        filter_ = call.endpoint.filter(binding, call.asked)
+        if reply.is_event_stream:
+            return self._answer(reply, self._stream(call, reply, filter_, current))
+        try:
+            body = filter_.whole(await _read(reply))
+        except UpstreamError as error:
+            metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+            raise
+        outcome = "filtered" if filter_.findings.cut else "served"
+        await self._note_findings(call, filter_.findings, current)
+        return self._answer(reply, body, outcome)
+
+    async def _stream(
+        self, call: Call, reply: Reply, filter_: Filter, current: InForce
+    ) -> AsyncIterator[bytes]:
+        """A stream through the filter. A failure ends it with an error event; what was held
+        back then is dropped, since nobody knows how it would have gone on."""
+        try:
+            try:
+                async for chunk in reply.chunks():
+                    out = filter_.feed(chunk)
+                    if filter_.findings.cut:
+                        await self._note_findings(call, filter_.findings, current)
+                    if out:
+                        yield out
+                    if filter_.finished:
+                        metrics.CANCELLED.labels("cut").inc()
+                        break
+                else:
+                    out = filter_.flush()
+                    await self._note_findings(call, filter_.findings, current)
+                    if out:
+                        yield out
+            except UpstreamError as error:
+                metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+                yield call.endpoint.error_events(error)
+            except (OSError, DetectorError):
+                # The audit log refused a record: an answer that cannot be evidenced is not given.
+                yield call.endpoint.error_events(DetectorError("no audit record"))
+        finally:
+            reply.close()
+            metrics.HELD_EVENTS.observe(filter_.findings.most_held)
+
+    async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
+        """An error of the model server in OpenAI's shape, without forbidden text."""
+        body = await _read(reply)
+        metrics.UPSTREAM_ERRORS.labels(f"http_{reply.status}").inc()
+        status = reply.status if reply.status >= 400 else 502
+        shaped = call.endpoint.upstream_error(body, status, binding)
+        kept = {name: value for name, value in reply.headers.items() if name == "retry-after"}
+        return Answer(status, shaped, headers=kept, outcome="upstream_error")
+
+    def _answer(
+        self, reply: Reply, body: bytes | AsyncIterator[bytes], outcome: str = "served"
+    ) -> Answer:
+        content_type = reply.headers.get("content-type", JSON)
+        headers = {name: v for name, v in reply.headers.items() if name == "x-request-id"}
+        return Answer(200, body, content_type, headers, outcome)
+
+    # --- evidence --------------------------------------------------------------------------
+
+    async def _note_shadows(self, call: Call, verdict: Verdict, current: InForce) -> None:
+        for policy in verdict.shadows:
+            metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, "any").inc()
+            extra = {"decision": "would_flag", "policy": policy.name, "policy_hash": policy.hash}
+            await self._record(call, current, {**extra, "signals": verdict.signals})
+
+    async def _note_findings(self, call: Call, findings: Findings, current: InForce) -> None:
+        """Count and record what the filter found; once for each policy."""
+        cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
+        stripped = findings.stripped
+        findings.cut, findings.shadowed, findings.stripped = [], set(), 0
+        if stripped:
+            metrics.STRIPPED.labels(call.endpoint.name).inc(stripped)
+        for name in cut:
+            metrics.FILTERED.labels(name, "enforce").inc()
+            await self._record(call, current, {"decision": "filtered", "policy": name})
+        for name in shadowed:
+            metrics.FILTERED.labels(name, "shadow").inc()
+            await self._record(call, current, {"decision": "would_filter", "policy": name})
+
+    async def _record(self, call: Call, current: InForce, what: Mapping[str, Any]) -> None:
+        record = {
+            "request": call.id,
+            "endpoint": call.endpoint.name,
+            "key": call.key,
+            "set": current.enforcement.hash,
+            **what,
+        }
+        try:
+            await self._audit.write(record)
+        except OSError as error:
+            raise DetectorError("the audit log refused a record") from error
+
+
+async def _read(reply: Reply) -> bytes:
+    try:
+        return await reply.read()
+    finally:
+        reply.close()
+
+
+async def _closing(chunks: AsyncIterator[bytes], reply: Reply) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        reply.close()
+
+
+async def _give_up(sending: asyncio.Task[Reply], reason: str) -> None:
+    """Cancel an upstream call, whether its answer has begun or not."""
+    metrics.CANCELLED.labels(reason).inc()
+    sending.cancel()
+    await asyncio.wait({sending})
+    if not sending.cancelled() and sending.exception() is None:
+        sending.result().close()

@@ -1,0 +1,110 @@
+"""All text of a conversation, wherever a client may put it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from guard.errors import RequestError
+
+# Fields of a message. All text in them is read; any other field is refused by name.
+MESSAGE_FIELDS = frozenset(
+    {
+        "role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal",
+        "reasoning", "reasoning_content", "annotations", "audio", "tools",
+    }
+)  # fmt: skip
+_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_PLUMBING = frozenset({"role", "type", "id", "tool_call_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`texts`: one string a part or field; `spans`: the same joined, so that nothing hides across
+    parts or turns; `unreadable`: the kind of a part that is not text, if there is one."""
+
+    texts: tuple[str, ...]
+    spans: tuple[str, ...]
+    unreadable: str | None
+
+
+def read_messages(messages: Any) -> Conversation:
+    """Read `messages` of a chat request. Raises RequestError that names the field."""
+    if not isinstance(messages, list) or not messages:
+        raise wrong_type("messages", "a non-empty list of messages")
+    texts: list[str] = []
+    spans: list[str] = []
+    unreadable: str | None = None
+    for index, message in enumerate(messages):
+        parts, odd = _message_texts(index, message)
+        unreadable = unreadable or odd
+        texts += parts
+        if len(parts) > 1:
+            spans.append("".join(parts))  # a name may be cut in two by a part's end
+    if len(texts) > 1:
+        spans.append("\n".join(texts))
+    return Conversation(tuple(texts), tuple(spans), unreadable)
+
+
+def wrong_type(field: str, wanted: str) -> RequestError:
+    """The error for a field that is not what the endpoint takes."""
+    return RequestError(f"{field!r} must be {wanted}.", code="invalid_type", param=field)
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string below a JSON value, keys of objects too: a schema's names reach the prompt."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _PLUMBING:
+                yield key
+                yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+def _message_texts(index: int, message: Any) -> tuple[list[str], str | None]:
+    """The texts of one message, and the kind of a part that is not text."""
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise wrong_type(f"messages[{index}]", "an object with a role")
+    unknown = message.keys() - MESSAGE_FIELDS
+    if unknown:
+        name = min(unknown)[:64]
+        raise RequestError(
+            f"Unknown field: {name!r} is not served in a message.",
+            code="unknown_field",
+            param=f"messages[{index}].{name}",
+        )
+    texts, unreadable = _content_texts(index, message.get("content"))
+    for key, value in message.items():
+        if key != "content" and key not in _PLUMBING and value is not None:
+            texts.append("\n".join(strings(value)))
+    return texts, "audio" if message.get("audio") else unreadable
+
+
+def _content_texts(index: int, content: Any) -> tuple[list[str], str | None]:
+    where = f"messages[{index}].content"
+    if content is None:
+        return [], None
+    if isinstance(content, str):
+        return [content], None
+    if not isinstance(content, list):
+        raise wrong_type(where, "a string or a list of parts")
+    texts: list[str] = []
+    unreadable: str | None = None
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+            raise wrong_type(where, "a list of parts with a type")
+        key = _TEXT_PARTS.get(part["type"])
+        if key is None:
+            unreadable = part["type"][:32]
+        elif not isinstance(part.get(key), str):
+            raise wrong_type(where, f"a list whose {part['type']!r} parts have {key!r}")
+        texts += [text for name, text in part.items() if name != "type" and isinstance(text, str)]
+    return texts, unreadable

@@ -1,0 +1,84 @@
+"""Every Prometheus metric of the proxy. docs/operating.md lists them; a test compares."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+_SLOW = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+REQUESTS = Counter(
+    "guard_requests_total", "Requests by endpoint and outcome.", ["endpoint", "outcome"]
+)
+IN_FLIGHT = Gauge(
+    "guard_in_flight", "Requests being served.", ["endpoint"], multiprocess_mode="livesum"
+)
+FLAGGED = Counter(
+    "guard_flagged_total",
+    "Prompts that fell under a policy, by policy, action, mode and strongest signal.",
+    ["policy", "action", "mode", "signal"],
+)
+FILTERED = Counter(
+    "guard_filtered_total",
+    "Answers in which forbidden text was found, by policy and mode.",
+    ["policy", "mode"],
+)
+STRIPPED = Counter(
+    "guard_stripped_total", "Upstream events with fields that are not served.", ["endpoint"]
+)
+DEGRADED = Counter(
+    "guard_degraded_total", "Requests answered without a full verdict (on_error: open)."
+)
+CANCELLED = Counter(
+    "guard_upstream_cancelled_total",
+    "Upstream calls given up, by reason: flagged, cut, client, error.",
+    ["reason"],
+)
+UPSTREAM_ERRORS = Counter("guard_upstream_errors_total", "Upstream failures by code.", ["code"])
+VERDICT_SECONDS = Histogram(
+    "guard_verdict_seconds", "Time to a verdict by the encoder.", buckets=_FAST
+)
+FIRST_BYTE_SECONDS = Histogram(
+    "guard_upstream_first_byte_seconds", "Time until the upstream's answer began.", buckets=_SLOW
+)
+HELD_EVENTS = Histogram(
+    "guard_held_events",
+    "Most stream events held back at once, an answer.",
+    buckets=(0, 1, 2, 4, 8, 16, 32, 64, 256, 1024),
+)
+POLICY_SET = Gauge(
+    "guard_policy_set_info",
+    "1 for the policy set in force, by its hash.",
+    ["hash"],
+    multiprocess_mode="max",
+)
+POLICIES = Gauge("guard_policies", "Policies in the set in force.", multiprocess_mode="max")
+POLICIES_OVERDUE = Gauge(
+    "guard_policies_overdue", "Policies past their review_by date.", multiprocess_mode="max"
+)
+RELOADS = Counter(
+    "guard_policy_reloads_total", "Policy directory changes by result: swapped, rejected.",
+    ["result"],
+)  # fmt: skip
+AUDIT_RECORDS = Counter("guard_audit_records_total", "Records written to the audit log.")
+ENCODER_QUEUE = Gauge(
+    "guard_encoder_queue", "Texts waiting for the encoder.", multiprocess_mode="livesum"
+)
+ENCODER_TEXTS = Gauge(
+    "guard_encoder_texts", "Texts encoded since the start.", multiprocess_mode="livesum"
+)
+ENCODER_CACHE_HITS = Gauge(
+    "guard_encoder_cache_hits", "Texts found in the cache.", multiprocess_mode="livesum"
+)
+ENCODER_BUSY_SECONDS = Gauge(
+    "guard_encoder_busy_seconds", "Seconds the encoder has computed.", multiprocess_mode="livesum"
+)
+
+
+def set_in_force(hash_: str, previous: str | None, policies: int, overdue: int) -> None:
+    """Name the policy set that is now in force."""
+    if previous is not None and previous != hash_:
+        POLICY_SET.labels(previous).set(0)
+    POLICY_SET.labels(hash_).set(1)
+    POLICIES.set(policies)
+    POLICIES_OVERDUE.set(overdue)

@@ -1,0 +1,74 @@
+"""The nearest-prompt detector of this process: one encoder, one embedding a prompt, all sets."""
+
+from __future__ import annotations
+
+import threading
+
+from classifiers import (
+    BatchedEncoder,
+    ClassifierError,
+    Counters,
+    MiniLM,
+    NearestPrompt,
+    VectorCache,
+)
+from guard.config import DetectSettings
+from guard.detect import Nearest, subjects
+from guard.errors import DetectorError
+from guard.policy import PolicySet, Progress
+
+
+class LocalNearest:
+    """Builds the detector of each policy set around one shared encoder.
+
+    The encoder is loaded when the first policy with prompts comes, so that a server without any
+    never imports its runtime. Embeddings of prompts are kept from set to set.
+    """
+
+    def __init__(
+        self, settings: DetectSettings | None = None, *, progress: Progress | None = None
+    ) -> None:
+        self._settings = settings or DetectSettings()
+        self._progress = progress
+        self._encoder: BatchedEncoder | None = None
+        self._vectors = VectorCache()
+        self._lock = threading.Lock()
+
+    def build(self, policies: PolicySet) -> Nearest | None:
+        """The detector of a set; None when no policy has prompts. Slow, CPU-bound.
+
+        Raises DetectorError when the encoder cannot be loaded or used.
+        """
+        wanted = [subject for subject in subjects(policies) if subject.prompts]
+        if not wanted:
+            return None
+        with self._lock:
+            try:
+                return NearestPrompt(
+                    wanted,
+                    self._loaded(),
+                    cache=self._vectors,
+                    progress=self._progress,
+                    max_tokens=self._settings.max_tokens,
+                )
+            except (ClassifierError, RuntimeError, OSError) as error:
+                raise DetectorError(f"{type(error).__name__}: {error}") from error
+
+    @property
+    def counters(self) -> Counters:
+        """What the encoder has done; zeros before it is loaded."""
+        return self._encoder.counters if self._encoder is not None else Counters()
+
+    def close(self) -> None:
+        """End the encoder's thread."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+    def _loaded(self) -> BatchedEncoder:
+        if self._encoder is None:
+            self._encoder = BatchedEncoder(
+                MiniLM(),
+                max_queue=self._settings.max_queue,
+                cache_size=self._settings.cache_size,
+            )
+        return self._encoder

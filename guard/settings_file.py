@@ -1,0 +1,33 @@
+"""Reads the settings file: every mistake with its file, line, key and the allowed keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from guard.config import Settings
+from guard.errors import ConfigError, PolicyError
+from guard.policy.source import validated
+from guard.policy.yaml_tree import read_tree
+
+
+def load_settings(path: Path | None, *, upstream: str | None = None) -> Settings:
+    """Defaults, then the file, then GUARD_UPSTREAM_API_KEY and the command line.
+
+    Raises ConfigError with every problem of the file.
+    """
+    try:
+        settings = Settings() if path is None else validated(read_tree(path), Settings)
+    except PolicyError as error:
+        raise ConfigError(str(error)) from None
+    over: dict[str, Any] = {}
+    if upstream is not None:
+        if not upstream.startswith(("http://", "https://")):
+            raise ConfigError("--upstream must begin with http:// or https://")
+        over["url"] = upstream.removesuffix("/").removesuffix("/v1")
+    if key := os.environ.get("GUARD_UPSTREAM_API_KEY"):
+        over["api_key"] = key
+    if not over:
+        return settings
+    return settings.model_copy(update={"upstream": settings.upstream.model_copy(update=over)})
