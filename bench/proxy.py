@@ -159,28 +159,37 @@ def added(rounds: list[Cell], direct: list[Cell] | None) -> Cell:
 
 
 def ratios(rows: list[Cell]) -> list[Cell]:
-    """Requests per second of ours over the fastest bare hop and over LiteLLM, JSON scene."""
-    rates: dict[tuple[int, int], dict[str, float]] = {}
+    """Requests per second of ours over the fastest bare hop and over LiteLLM, JSON scene.
+
+    Within each round, then the median: what else the machine did then, it did to both.
+    """
+    places: dict[tuple[int, int], dict[str, list[float]]] = {}
     for row in rows:
         if row["scene"] == "json":
-            place = rates.setdefault((row["workers"], row["concurrency"]), {})
-            place[row["arm"]] = row["requests_per_second"]
+            place = places.setdefault((row["workers"], row["concurrency"]), {})
+            place[row["arm"]] = row["rounds"]
     result = []
-    for (workers, concurrency), rate in rates.items():
-        bare = max((rate[hop] for hop in HOPS if hop in rate), default=0.0)
-        lite = rate.get("litellm", 0.0)
+    for (workers, concurrency), rates in places.items():
+        hops = [rates[hop] for hop in HOPS if hop in rates]
+        bare = [max(together) for together in zip(*hops, strict=True)]
         result += [
             {
                 "workers": workers,
                 "concurrency": concurrency,
                 "arm": arm,
-                "over_fastest_bare_hop": round(rate[arm] / bare, 3) if bare else None,
-                "over_litellm": round(rate[arm] / lite, 1) if lite else None,
+                "over_fastest_bare_hop": over(rates[arm], bare),
+                "over_litellm": over(rates[arm], rates.get("litellm", [])),
             }
             for arm in OURS
-            if arm in rate
+            if arm in rates
         ]
     return result
+
+
+def over(ours: list[float], theirs: list[float]) -> float | None:
+    """Median ratio over rounds; None when there is nothing to compare with."""
+    pairs = [mine / other for mine, other in zip(ours, theirs, strict=False) if other]
+    return round(statistics.median(pairs), 3) if pairs else None
 
 
 def run(names: list[str], plan: Plan) -> Cell:
