@@ -16,7 +16,7 @@ from guard.policy.yaml_tree import Location, Tree, dotted, read_tree
 
 M = TypeVar("M", bound=BaseModel)
 
-# What the patterns of the models ask for, and pydantic's error types in an operator's words. None of them quotes the value.
+# What the models' patterns and pydantic's error types mean to an operator; none quotes a value.
 _FORMS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": (
         "must be lower-case letters, digits, '.', '_' and '-', 64 at most"
@@ -24,6 +24,7 @@ _FORMS = {
     "^https?://": "must begin with http:// or https://",
     "^[0-9a-f]{64}$": "must be 64 hexadecimal digits",
 }
+# Pydantic's error types in an operator's words. None of them quotes the value.
 _WORDS = {
     "missing": "this key is required",
     "string_type": "must be text; put it in quotes",
