@@ -1,4 +1,4 @@
-"""What a request asks for, in the words that flow and detectors need; free of HTTP and of routes."""
+"""What a request asks for, in the words that flow and detectors need."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def check_output(binding: Binding, text: str) -> CheckResult:
         return CheckResult(False, clean=text)
     first = min(matches, key=lambda match: match.start).phrases[0]
     action = next(p.action for p in binding.enforced if p.name == first.policy)
-    kinds = {phrase.kind: 1.0 for match in matches for phrase in match.phrases}
+    kinds: dict[str, float] = {phrase.kind: 1.0 for match in matches for phrase in match.phrases}
     return CheckResult(True, first.policy, action, 1.0, kinds, remove(text, matches))
 
 

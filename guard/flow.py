@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,7 +84,7 @@ class Answer:
     """What goes to the client. `body` is whole, or an iterator that must be closed."""
 
     status: int
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | AsyncGenerator[bytes, None]
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     outcome: str = "served"
@@ -222,7 +222,7 @@ class Flow:
 
     async def _stream(
         self, call: Call, reply: Reply, filter_: Filter, current: InForce
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """A stream through the filter. A failure ends it with an error event; what was held
         back then is dropped, since nobody knows how it would have gone on."""
         try:
@@ -261,7 +261,7 @@ class Flow:
         return Answer(status, shaped, headers=kept, outcome="upstream_error")
 
     def _answer(
-        self, reply: Reply, body: bytes | AsyncIterator[bytes], outcome: str = "served"
+        self, reply: Reply, body: bytes | AsyncGenerator[bytes, None], outcome: str = "served"
     ) -> Answer:
         content_type = reply.headers.get("content-type", JSON)
         headers = {name: v for name, v in reply.headers.items() if name == "x-request-id"}
@@ -310,7 +310,7 @@ async def _read(reply: Reply) -> bytes:
         reply.close()
 
 
-async def _closing(chunks: AsyncIterator[bytes], reply: Reply) -> AsyncIterator[bytes]:
+async def _closing(chunks: AsyncIterator[bytes], reply: Reply) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in chunks:
             yield chunk

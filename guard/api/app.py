@@ -61,10 +61,8 @@ async def _guard_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        wrong = UnknownRoute(
-            "This method is not served here.", code="method_not_allowed", status=405
-        )
-        return _shaped(wrong)
+        message = "This method is not served here."
+        return _shaped(UnknownRoute(message, code="method_not_allowed", status=405))
     return _shaped(UnknownRoute("This path is not served.", code="unknown_path"))
 
 

@@ -58,9 +58,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except ValueError as error:  # an integer with more digits than Python converts
         if isinstance(error, _Refused):
             raise RequestError(str(error), code="invalid_json") from None
-        raise RequestError(
-            "The request body has an unusable number.", code="invalid_json"
-        ) from None
+        message = "The request body has an unusable number."
+        raise RequestError(message, code="invalid_json") from None
     if not isinstance(parsed, dict):
         raise RequestError("The request body must be a JSON object.", code="invalid_json")
     return parsed

@@ -1,12 +1,12 @@
-"""A generating endpoint as a pure ASGI application: reads a request, asks flow, sends the answer."""
+"""A generating endpoint as pure ASGI: reads a request, asks flow, sends the answer."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
@@ -71,10 +71,10 @@ class Generate:
         return answer.outcome
 
 
-async def _until_gone(work: object, receive: Receive) -> str:
+async def _until_gone(work: Coroutine[None, None, str], receive: Receive) -> str:
     """Run `work`; cancel it when the client goes, which closes the upstream's socket."""
-    task: asyncio.Task[str] = asyncio.ensure_future(work)  # type: ignore[arg-type]
-    gone = asyncio.ensure_future(_disconnected(receive))
+    task: asyncio.Task[str] = asyncio.create_task(work)
+    gone = asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -118,8 +118,7 @@ async def send_answer(send: Send, answer: Answer, request_id: str | None) -> Non
         return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     # Flow gives generators, whose cleanup closes the upstream's socket.
-    stream = cast("AsyncIterator[bytes]", answer.body)
-    async with aclosing(stream) as chunks:  # type: ignore[type-var]
+    async with aclosing(answer.body) as chunks:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

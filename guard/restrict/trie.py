@@ -18,9 +18,12 @@ UNBOUNDED = 2  # a phrase is acted on as soon as it gets here
 
 @dataclass(frozen=True, slots=True)
 class Trie:
-    """`first`: int32 (nodes + 1,), a node's edges are first[n]:first[n+1]; `labels`: uint8 (edges,),
-    sorted within a node; `accept`: uint8 (nodes,) of BOUNDED | UNBOUNDED; `ends`: for each phrase
-    given to `build_trie`, the node it ends at."""
+    """Flat arrays of a trie.
+
+    `first`: int32 (nodes + 1,), the edges of node n are first[n]:first[n + 1]; `labels`: uint8
+    (edges,), sorted within a node; `accept`: uint8 (nodes,) of BOUNDED | UNBOUNDED; `ends`: for
+    each phrase given to `build_trie`, the node it ends at.
+    """
 
     first: NDArray[np.int32]
     labels: NDArray[np.uint8]
