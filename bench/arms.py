@@ -181,9 +181,16 @@ class Ours(Arm):
     config: Path | None = None
 
     def policies(self) -> Path:
-        """The policies it serves with: none."""
+        """A folder with one policy, for a model that nobody asks: it starts with no fewer."""
         folder = self.folder / "no-policies"
         folder.mkdir(exist_ok=True)
+        policy = {
+            "version": 1,
+            "name": "elsewhere",
+            "applies_to": {"models": ["another-model"]},
+            "forget": {"entities": [{"name": Generated().names[0]}]},
+        }
+        (folder / "elsewhere.yaml").write_text(yaml.safe_dump(policy))
         return folder
 
     def command(self, port: int, workers: int) -> list[str]:

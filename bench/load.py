@@ -144,6 +144,7 @@ class Load:
 
     async def run(self) -> dict[str, Any]:
         place = urlsplit(self.url)
+        self._chance = random.Random(self.seed)
         self._bodies = bodies(self.stream, self.distinct, self.model, self.seed)
         self._head = (
             f"POST {place.path.rstrip('/')}/v1/chat/completions HTTP/1.1\r\n"
@@ -167,6 +168,9 @@ class Load:
     async def _client(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         connection: Connection | None = None
+        # Clients that start together stay together behind a fixed prefill: then each waits for
+        # all the others, and what is measured is a burst.
+        await asyncio.sleep(self._chance.uniform(0, self.warmup))
         while self._left > 0 and time.perf_counter() < self._until:
             self._left -= 1
             body = next(self._bodies)
