@@ -4,7 +4,7 @@ torch, OpenVINO, FAISS and the tokenizer are imported by what needs them, not by
 """
 
 from classifiers.batching import BatchedEncoder, Counters
-from classifiers.cascade import Cascade
+from classifiers.cascade import Cascade, Nearest
 from classifiers.encoder import Encoder, MiniLM
 from classifiers.errors import (
     ClassifierError,
@@ -29,6 +29,7 @@ __all__ = [
     "EncoderUnavailable",
     "MiniLM",
     "NameSignal",
+    "Nearest",
     "NearestPrompt",
     "PromptIndex",
     "QueueFull",

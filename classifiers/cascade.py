@@ -1,64 +1,45 @@
-"""Cheapest detector first: whole names, then, where no name fired, the nearest prompt."""
+"""Cheapest detector first: whole names at once, then the nearest prompt for whom no name fired."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
-from classifiers.batching import BatchedEncoder
-from classifiers.errors import EncoderUnavailable
 from classifiers.names import FindNames, NameSignal
-from classifiers.nearest import MAX_TOKENS, NearestPrompt, Progress, VectorCache
-from classifiers.signals import Signal, Subject
+from classifiers.signals import Signal
+
+
+class Nearest(Protocol):
+    """Nearest stored prompts: a `NearestPrompt`, or one that several processes share."""
+
+    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
+        """Signals for those of `subjects` that have prompts."""
 
 
 class Cascade:
-    """Immutable set of subjects. Build a new one to change it; `cache` makes that cheap.
+    """The detectors of one set of subjects.
 
-    `name_find` returns the ids of the subjects whose names occur in a text. The encoder stays
-    the caller's to close, so that two cascades may share it. Raises EncoderUnavailable when a
-    subject has prompts and `encoder` is None, ValueError for two subjects of one id.
+    `find_names` returns the ids of the subjects whose names occur in a text; `nearest` is None
+    where no subject has prompts.
     """
 
-    def __init__(
-        self,
-        subjects: Iterable[Subject],
-        name_find: FindNames,
-        encoder: BatchedEncoder | None,
-        *,
-        cache: VectorCache | None = None,
-        progress: Progress | None = None,
-        max_tokens: int = MAX_TOKENS,
-    ) -> None:
-        held = tuple(subjects)
-        self._ids = frozenset(subject.id for subject in held)
-        if len(self._ids) != len(held):
-            raise ValueError("two subjects have the same id")
-        self._names = NameSignal(name_find)
-        self._nearest: NearestPrompt | None = None
-        if any(subject.prompts for subject in held):
-            if encoder is None:
-                raise EncoderUnavailable("subjects with prompts need a sentence encoder")
-            self._nearest = NearestPrompt(
-                held, encoder, cache=cache, progress=progress, max_tokens=max_tokens
-            )
+    def __init__(self, find_names: FindNames, nearest: Nearest | None) -> None:
+        self._names = NameSignal(find_names)
+        self._nearest = nearest
 
-    def cheap(self, texts: Sequence[str], subjects: frozenset[int] | None = None) -> list[Signal]:
-        """Names only: microseconds, no waiting. `subjects` None means all; an unknown id raises."""
-        return self._names(texts, self._known(subjects))
+    def at_once(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
+        """Names only: microseconds, no waiting."""
+        return self._names(texts, subjects)
 
-    async def full(
-        self, texts: Sequence[str], subjects: frozenset[int] | None = None
+    async def rest(
+        self, texts: Sequence[str], subjects: frozenset[int], named: Sequence[Signal]
     ) -> list[Signal]:
-        """Names, and when none fired the nearest prompts; raises what NearestPrompt.score does."""
-        known = self._known(subjects)
-        named = self._names(texts, known)
-        if named or self._nearest is None:
-            return named
-        return await self._nearest.score(texts, known)
+        """What `at_once` did not settle: the nearest prompts of the subjects that it did not name.
 
-    def _known(self, subjects: frozenset[int] | None) -> frozenset[int]:
-        if subjects is None:
-            return self._ids
-        if not subjects <= self._ids:
-            raise ValueError("subjects holds an id that this cascade does not know")
-        return subjects
+        Raises what the nearest-prompt detector does; LookupError when there is none, so that a
+        caller who expects a verdict fails closed.
+        """
+        left = subjects - {signal.subject for signal in named if signal.fired}
+        if self._nearest is None:
+            raise LookupError("no nearest-prompt detector for subjects with prompts")
+        return await self._nearest.score(texts, left) if left else []

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
-from classifiers import ClassifierError, NameSignal, QueueFull, Signal, Subject, TooManyTokens
+from classifiers import (
+    Cascade,
+    ClassifierError,
+    Nearest,
+    QueueFull,
+    Signal,
+    Subject,
+    TooManyTokens,
+)
 from guard.asked import Asked
 from guard.enforcement import Binding, Enforcement
 from guard.errors import DetectorError, Overloaded, PayloadTooLarge
 from guard.policy import Policy, PolicySet
 
 # What an encoder's runtime may raise: a failure, not a verdict.
-_RUNTIME_FAILURES = (ClassifierError, RuntimeError, OSError, MemoryError, ValueError)
-
-
-class Nearest(Protocol):
-    """Nearest forgotten prompts: `classifiers.NearestPrompt`, or one shared by all workers."""
-
-    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]: ...
+_FAILURES = (ClassifierError, RuntimeError, OSError, MemoryError, ValueError, LookupError)
 
 
 BuildNearest = Callable[[PolicySet], Nearest | None]
@@ -65,14 +66,12 @@ class Detector:
         self, enforcement: Enforcement, nearest: Nearest | None, *, timeout: float = 10.0
     ) -> None:
         self._enforcement = enforcement
-        self._names = NameSignal(enforcement.named_in)
-        self._nearest = nearest
+        self._cascade = Cascade(enforcement.named_in, nearest)
         self._timeout = timeout
 
     def at_once(self, binding: Binding, asked: Asked) -> Verdict:
         """The verdict by names alone: microseconds, no waiting."""
-        numbers = frozenset(map(self._enforcement.number, binding.policies))
-        return self._verdict(binding, self._names((*asked.texts, *asked.spans), numbers))
+        return self._verdict(binding, self._named(binding, asked))
 
     async def full(self, binding: Binding, asked: Asked) -> Verdict:
         """The verdict by every detector.
@@ -81,29 +80,30 @@ class Detector:
         for one request, DetectorError when there is no verdict; unless every policy in force says
         `on_error: open`: then the verdict is `degraded`.
         """
-        named = self.at_once(binding, asked)
-        if named.flagged or not binding.asks_encoder:
-            return named
+        signals = self._named(binding, asked)
+        verdict = self._verdict(binding, signals)
+        if verdict.flagged or not binding.asks_encoder:
+            return verdict
         try:
-            signals = await self._ask_nearest(binding, asked)
+            signals += await self._rest(binding, asked, signals)
         except (Overloaded, PayloadTooLarge, DetectorError):
             if all(policy.on_error == "open" for policy in binding.enforced):
-                return Verdict(shadows=named.shadows, signals=named.signals, degraded=True)
+                return replace(verdict, degraded=True)
             raise
-        verdict = self._verdict(binding, signals)
-        shadows = tuple(dict.fromkeys((*named.shadows, *verdict.shadows)))
-        return Verdict(verdict.policy, verdict.score, {**verdict.signals, **named.signals}, shadows)
+        return self._verdict(binding, signals)
 
-    async def _ask_nearest(self, binding: Binding, asked: Asked) -> list[Signal]:
+    def _named(self, binding: Binding, asked: Asked) -> list[Signal]:
+        numbers = frozenset(map(self._enforcement.number, binding.policies))
+        return self._cascade.at_once((*asked.texts, *asked.spans), numbers)
+
+    async def _rest(self, binding: Binding, asked: Asked, named: Sequence[Signal]) -> list[Signal]:
         texts = [text for text in asked.texts if text.strip()]
         numbers = frozenset(
             self._enforcement.number(policy) for policy in binding.policies if policy.prompts
         )
-        if self._nearest is None:
-            raise DetectorError("this policy set has no nearest-prompt detector")
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._nearest.score(texts, numbers)
+                return await self._cascade.rest(texts, numbers, named)
         except TimeoutError:
             raise DetectorError("the detectors took too long") from None
         except QueueFull:
@@ -116,7 +116,7 @@ class Detector:
             raise PayloadTooLarge(
                 "The request has more text than is checked.", code="too_much_text"
             ) from None
-        except _RUNTIME_FAILURES as error:
+        except _FAILURES as error:
             raise DetectorError(f"a detector failed: {type(error).__name__}") from error
 
     def _verdict(self, binding: Binding, signals: Iterable[Signal]) -> Verdict:

@@ -9,11 +9,12 @@ from classifiers import (
     ClassifierError,
     Counters,
     MiniLM,
+    Nearest,
     NearestPrompt,
     VectorCache,
 )
 from guard.config import DetectSettings
-from guard.detect import Nearest, subjects
+from guard.detect import subjects
 from guard.errors import DetectorError
 from guard.policy import PolicySet, Progress
 

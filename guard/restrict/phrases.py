@@ -11,7 +11,7 @@ the n-gram statistics that nobody can ship.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -68,20 +68,14 @@ def surprise(word: bytes) -> float:
     return UNKNOWN_WORD_BITS + UNKNOWN_LETTER_BITS * max(0, len(text) - 6)
 
 
-def join(words: Iterable[bytes]) -> bytes:
+def join(words: Sequence[bytes]) -> bytes:
     """Folded words with a boundary symbol between them.
 
-    Two words that make an ordinary word when glued ("will power") must stand apart in the text.
+    Words that make an ordinary word when glued ("will power") must stand apart in the text.
     """
-    joined = bytearray()
-    previous = b""
-    for word in words:
-        if joined:
-            glued = (previous + word).decode("utf-8", "replace") in _frequencies()
-            joined.append(HARD_BOUNDARY if glued else SOFT_BOUNDARY)
-        joined += word
-        previous = word
-    return bytes(joined)
+    glued = b"".join(words).decode("utf-8", "replace") in _frequencies()
+    boundary = HARD_BOUNDARY if glued else SOFT_BOUNDARY
+    return bytes([boundary]).join(words)
 
 
 def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | None:

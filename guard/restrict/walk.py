@@ -194,7 +194,7 @@ def letter(
                 count = arrive(
                     state, base, count, slots, out, accept, first, crossed, start, 1, end, after
                 )
-    if word_start:
+    if word_start or is_word:
         node = advance(first, labels, 0, symbols, entry)
         if node >= 0:
             count = arrive(
@@ -204,9 +204,16 @@ def letter(
 
 
 @njit
+def has_boundary(first: Any, labels: Any, node: int) -> bool:
+    """Whether a word of the phrase ends at the node: boundary symbols sort before all letters."""
+    low = first[node]
+    return low < first[node + 1] and labels[low] <= SOFT_BOUNDARY
+
+
+@njit
 def separate(
     state: Any, source: int, n_source: int, base: int, count: int, slots: Any, out: Any,
-    kind: int, end: int,
+    first: Any, labels: Any, kind: int, end: int,
 ) -> int:  # fmt: skip
     """Threads live on through separators and invisible characters, within limits."""
     for i in range(n_source):
@@ -223,6 +230,9 @@ def separate(
                 continue
         else:
             sep = max(sep, 2 if kind == SPACE else 1)
+            # Past a space only single letters go on inside a word: most threads end here.
+            if sep == 2 and state[at + GROUP] > 1 and not has_boundary(first, labels, node):
+                continue
         if gap > MAX_GAP:
             start = end
         count = put(state, base, count, slots, node, start, sep, state[at + GROUP], invisible, gap)
@@ -252,7 +262,9 @@ def step(
                 reading, kind == WORD, word_start, begin, end,
             )  # fmt: skip
         else:
-            count = separate(state, source, n_source, base, count, slots, out, kind, end)
+            count = separate(
+                state, source, n_source, base, count, slots, out, first, labels, kind, end
+            )
     return count
 
 
@@ -464,7 +476,7 @@ def walk(
         if kind == ALTERNATIVES:
             kind = np.int64(alternatives[entry >> 10]) & 7
         quiet = state[THREADS] == 0 and state[ESC] == 0
-        if not quiet or state[WORD_START] == 1 or state[PENDING] > 0:
+        if not quiet or state[WORD_START] == 1 or state[PENDING] > 0 or kind == WORD:
             decoded = np.int64(-2)
             opens = entry & 8
             if state[ESC] != 0:
@@ -477,7 +489,7 @@ def walk(
             if opens and decoded != -1:
                 begin_escape(state, point, at)
             n_next = 0
-            if state[THREADS] > 0 or state[WORD_START] == 1:
+            if state[THREADS] > 0 or state[WORD_START] == 1 or kind == WORD:
                 n_next = step(
                     state, HEADER, state[THREADS], following, 0, slots, out, first, labels,
                     accept, symbols, alternatives, entry, state[WORD_START], at, at + 1,

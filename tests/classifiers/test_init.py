@@ -17,6 +17,7 @@ def test_exports_are_these():
         "EncoderUnavailable",
         "MiniLM",
         "NameSignal",
+        "Nearest",
         "NearestPrompt",
         "PromptIndex",
         "QueueFull",
