@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from classifiers import Nearest
 from guard import metrics
 from guard.api.auth import Keyring
 from guard.api.state import State
 from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
-from guard.detect import BuildNearest, Detector
+from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache
 from guard.errors import PolicyError
 from guard.flow import Flow, InForce
@@ -43,35 +45,96 @@ def upstream_options(settings: Settings) -> UpstreamOptions:
     )
 
 
+class Services(Protocol):
+    """What workers share: the encoder, the audit log, the limits. Here, or in another process."""
+
+    audit: AuditLog
+    limits: Limits
+
+    def build_nearest(self, policies: PolicySet) -> Nearest | None:
+        """The nearest-prompt detector of a set. Raises DetectorError; may be slow."""
+
+    async def prepare(self, policies: PolicySet) -> None:
+        """Return once that detector can score. Raises DetectorError: the set is not taken over."""
+
+    def running(self, policies: PolicySet) -> AbstractAsyncContextManager[None]:
+        """While the worker serves, beginning with these policies."""
+
+
+class LocalServices:
+    """All of it in this process. Raises ConfigError when the audit log cannot be written."""
+
+    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
+        table = np.zeros(table_shape(1, settings.keys), dtype=np.int64)
+        self.audit: AuditLog = AuditFile(settings.audit) if settings.audit else NoAudit()
+        self.limits = Limits(settings.limits.max_in_flight, settings.keys, table, 0)
+        self._nearest = LocalNearest(settings.detect, progress=progress)
+
+    def build_nearest(self, policies: PolicySet) -> Nearest | None:
+        """Embeds the set's prompts, those that are new."""
+        return self._nearest.build(policies)
+
+    async def prepare(self, policies: PolicySet) -> None:
+        """What was built is ready."""
+
+    @asynccontextmanager
+    async def running(self, policies: PolicySet) -> AsyncIterator[None]:
+        """Reports the encoder's counters; ends its thread in the end."""
+        stop = asyncio.Event()
+        reporting = asyncio.create_task(self._report(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await reporting
+            self._nearest.close()
+
+    async def _report(self, stop: asyncio.Event) -> None:
+        """Copy the encoder's counters to the metrics now and then."""
+        while not stop.is_set():
+            counters = self._nearest.counters
+            metrics.ENCODER_QUEUE.set(counters.queued)
+            metrics.ENCODER_TEXTS.set(counters.texts)
+            metrics.ENCODER_CACHE_HITS.set(counters.cache_hits)
+            metrics.ENCODER_BUSY_SECONDS.set(counters.busy_seconds)
+            try:
+                async with asyncio.timeout(_REFRESH_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+
 class Worker:
     """One serving process: its state, and the tasks that keep it current.
 
     Construction loads and compiles the policies. Raises PolicyError, ConfigError or DetectorError:
-    a server does not start on what it cannot enforce.
+    a server does not start on what it cannot enforce. Without `services` it has its own.
     """
 
     def __init__(
-        self, settings: Settings, policies: Path, *, progress: Progress | None = None
+        self,
+        settings: Settings,
+        policies: Path,
+        *,
+        services: Services | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._settings = settings
         self._phrases = PhraseCache()
-        self._nearest = LocalNearest(settings.detect, progress=progress)
-        self._build_nearest: BuildNearest = self._nearest.build
+        self._services = services or LocalServices(settings, progress=progress)
         self._keys = [None, *(key.name for key in settings.keys)]
         store = PolicyStore(policies, progress=progress)
-        audit: AuditLog = AuditFile(settings.audit) if settings.audit else NoAudit()
         upstream = Upstream(upstream_options(settings))
-        table = np.zeros(table_shape(1, settings.keys), dtype=np.int64)
         self.state = State(
             settings=settings,
             keyring=Keyring(settings.keys),
-            limits=Limits(settings.limits.max_in_flight, settings.keys, table, 0),
+            limits=self._services.limits,
             upstream=upstream,
             store=store,
             flow=Flow(
                 lambda: self.state.current(),
                 upstream,
-                audit,
+                self._services.audit,
                 overlap=settings.upstream.overlap == "auto",
             ),
         )
@@ -81,31 +144,27 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Serve: the upstream's pool is open and the policy directory watched."""
         stop = asyncio.Event()
-        async with self.state.upstream:
-            tasks = [
-                asyncio.create_task(
-                    self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
-                ),
-                asyncio.create_task(self._refresh(stop)),
-            ]
+        async with self.state.upstream, self._services.running(self.state.store.current):
+            watching = asyncio.create_task(
+                self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
+            )
             try:
                 yield
             finally:
                 stop.set()
-                await asyncio.gather(*tasks)
-                self._nearest.close()
+                await watching
 
     def _made_ready(self, policies: PolicySet) -> InForce:
         enforcement = Enforcement(policies, self._phrases)
         enforcement.prepare(self._keys)
-        detector = Detector(
-            enforcement, self._build_nearest(policies), timeout=self._settings.detect.timeout
-        )
+        nearest = self._services.build_nearest(policies)
+        detector = Detector(enforcement, nearest, timeout=self._settings.detect.timeout)
         return InForce(enforcement, detector)
 
     async def _swap(self, policies: PolicySet) -> None:
         """A new set: compile and embed off the loop, then let new requests see it."""
         ready = await asyncio.to_thread(self._made_ready, policies)
+        await self._services.prepare(policies)
         self._take_over(ready)
         self._phrases.keep_only(policies.policies)
         metrics.RELOADS.labels("swapped").inc()
@@ -124,17 +183,3 @@ class Worker:
 
     def _rejected(self, error: PolicyError) -> None:
         metrics.RELOADS.labels("rejected").inc()
-
-    async def _refresh(self, stop: asyncio.Event) -> None:
-        """Copy the encoder's counters to the metrics now and then."""
-        while not stop.is_set():
-            counters = self._nearest.counters
-            metrics.ENCODER_QUEUE.set(counters.queued)
-            metrics.ENCODER_TEXTS.set(counters.texts)
-            metrics.ENCODER_CACHE_HITS.set(counters.cache_hits)
-            metrics.ENCODER_BUSY_SECONDS.set(counters.busy_seconds)
-            try:
-                async with asyncio.timeout(_REFRESH_SECONDS):
-                    await stop.wait()
-            except TimeoutError:
-                continue
