@@ -38,6 +38,38 @@ class UpstreamOptions:
     connections: int = 1024
 
 
+class _Silence:
+    """Closes a response when it has been silent too long.
+
+    One timer an answer, which looks at the clock now and then: a timer a chunk would cost more
+    than reading it.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, seconds: float) -> None:
+        self._response = response
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._look)
+        self.expired = False
+
+    def heard(self) -> None:
+        """Something has arrived."""
+        self._last = self._loop.time()
+
+    def stop(self) -> None:
+        """The answer has ended."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self.expired = True
+            self._response.close()
+
+
 class Reply:
     """An answer whose head has come. Read it whole or piece by piece; always `close` it."""
 
@@ -46,9 +78,7 @@ class Reply:
         self._options = options
         self.status = response.status
         self.headers = {
-            name.lower(): value
-            for name, value in response.headers.items()
-            if name.lower() in _FORWARDED
+            name: response.headers[name] for name in _FORWARDED if name in response.headers
         }
 
     @property
@@ -66,18 +96,20 @@ class Reply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, in the network's own pieces. Raises as `read`."""
-        content, between = self._response.content, self._options.between
+        silence = _Silence(self._response, self._options.between)
+        content = self._response.content
         try:
-            while True:
-                async with asyncio.timeout(between):
-                    chunk = await content.readany()
-                if not chunk:
-                    return
+            while chunk := await content.readany():
+                silence.heard()
                 yield chunk
-        except TimeoutError:
-            raise UpstreamTimeout("the model server stopped sending") from None
         except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+            if silence.expired:
+                raise UpstreamTimeout("the model server stopped sending") from None
             raise UpstreamUnreachable("the model server broke off its answer") from None
+        finally:
+            silence.stop()
+        if silence.expired:
+            raise UpstreamTimeout("the model server stopped sending")
 
     def close(self) -> None:
         """Close the socket unless the answer was read to its end; vLLM then stops generating."""

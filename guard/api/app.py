@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guard import __version__
 from guard.api.chat import Chat
@@ -23,8 +25,31 @@ from guard.serving import Worker
 SURFACES = (Chat, Completions)
 
 
-def create_app(worker: Worker) -> FastAPI:
-    """The ASGI application of one worker."""
+class Application:
+    """Sends the generating endpoints straight to their ASGI classes, all else to FastAPI.
+
+    The endpoints neither need nor pay for routing, request models and response wrapping.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._endpoints = {
+            endpoint.path: Generate(endpoint, worker.state)
+            for endpoint in (surface() for surface in SURFACES)
+        }
+        self._others = _others(worker)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or self._others)(scope, receive, send)
+
+
+def create_app(worker: Worker) -> ASGIApp:
+    """The ASGI application of one worker. What nobody foresaw becomes a plain 500."""
+    return ServerErrorMiddleware(Application(worker), handler=_unforeseen)
+
+
+def _others(worker: Worker) -> FastAPI:
+    """The operators' routes and the list of models; every other path is refused."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -39,18 +64,16 @@ def create_app(worker: Worker) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    # The streaming path is plain ASGI: no request models, no response wrapping.
-    for surface in SURFACES:
-        # Starlette would answer other methods itself, in another shape.
-        app.router.routes.append(
-            Route(surface.path, Generate(surface(), worker.state), include_in_schema=False)
-        )
     app.router.routes.append(Route("/v1/models", Models(worker.state)))
     app.router.routes.append(Route("/v1/models/{model:path}", Models(worker.state)))
     app.include_router(router(worker.state))
     app.add_exception_handler(GuardError, _guard_error)
     app.add_exception_handler(HTTPException, _http_error)
     return app
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    return _shaped(GuardError())
 
 
 async def _guard_error(request: Request, error: Exception) -> Response:

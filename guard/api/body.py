@@ -40,11 +40,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     nesting deeper than the parser allows. Error texts never quote the body.
     """
     try:
-        parsed = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-        )
+        parsed = _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise RequestError("The request body is not UTF-8.", code="invalid_json") from None
     except json.JSONDecodeError as error:
@@ -78,3 +74,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise _Refused(f"The request body has the value {name}, which is not JSON.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from guard.api.state import State
 
 
+_WATCH_AFTER = 0.02  # seconds
+
+
 class Generate:
     """POST of one surface. Nothing here knows what a policy is."""
 
     def __init__(self, surface: Surface, state: State) -> None:
         self._surface = surface
         self._state = state
+        self._in_flight = metrics.IN_FLIGHT.labels(surface.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = "served"
-        in_flight = metrics.IN_FLIGHT.labels(self._surface.name)
-        in_flight.inc()
+        self._in_flight.inc()
         try:
             outcome = await self._handle(scope, receive, send)
         except ClientGone:
@@ -40,7 +43,7 @@ class Generate:
             outcome = "refused_request" if error_status(error) < 500 else "error"
             await send_error(send, error)
         finally:
-            in_flight.dec()
+            self._in_flight.dec()
             metrics.REQUESTS.labels(self._surface.name, outcome).inc()
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> str:
@@ -72,20 +75,47 @@ class Generate:
 
 
 async def _until_gone(work: Coroutine[None, None, str], receive: Receive) -> str:
-    """Run `work`; cancel it when the client goes, which closes the upstream's socket."""
-    task: asyncio.Task[str] = asyncio.create_task(work)
-    gone = asyncio.create_task(_disconnected(receive))
+    """Run `work`; cancel it when the client goes, which closes the upstream's socket.
+
+    The connection is watched once the answer takes a while: nobody hangs up within milliseconds,
+    and a task a request costs more than most of its handling.
+    """
+    loop = asyncio.get_running_loop()
+    watch = _Watch(receive, asyncio.current_task())
+    timer = loop.call_later(_WATCH_AFTER, watch.start)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if not watch.gone:
+            raise
         metrics.CANCELLED.labels("client").inc()
-        raise ClientGone
+        raise ClientGone from None
     finally:
-        gone.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+        timer.cancel()
+        watch.stop()
+
+
+class _Watch:
+    """Cancels a request's task when its client disconnects."""
+
+    def __init__(self, receive: Receive, request: asyncio.Task[object] | None) -> None:
+        self._receive = receive
+        self._request = request
+        self._task: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._watch())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        await _disconnected(self._receive)
+        if self._request is not None:
+            self.gone = True
+            self._request.cancel()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -33,6 +33,8 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[Block]:
         """The blocks that this chunk completes."""
+        if not self._pending and _is_plain(chunk):
+            return [_parse(line + b"\n\n") for line in chunk[:-2].split(b"\n\n")]
         self._pending += chunk
         blocks: list[Block] = []
         while (end := self._block_end()) is not None:
@@ -73,6 +75,11 @@ class SSEDecoder:
                     end = after + 1
                 return end
             at = after
+
+
+def _is_plain(chunk: bytes) -> bool:
+    """Whole blocks with LF line ends and nothing between them: what nearly every read brings."""
+    return chunk.endswith(b"\n\n") and b"\r" not in chunk and b"\n\n\n" not in chunk
 
 
 def _next_line_end(data: bytearray, start: int) -> int | None:

@@ -78,7 +78,8 @@ class AnswerFilter:
         self._asked = asked
         self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
         self._supplied: dict[Phrase, bool] = {}
-        self._hold: HoldBack[Part] = HoldBack(binding.automaton, self._exempt, asked.leads)
+        self._automaton = binding.automaton
+        self._hold: HoldBack[Part] = HoldBack(self._automaton, self._exempt, asked.leads)
         self._decoder = SSEDecoder()
         self._template: dict[str, object] = {}
         self._done = False
@@ -98,6 +99,8 @@ class AnswerFilter:
         if self._shadow is not None:
             self._shadow.watch(event)
             self._shadow.flush()
+        if event.payload.clean and not self._asked.leads and not self._finds(event):
+            return body
         for release in self._hold.feed(event) + self._hold.flush():
             if isinstance(release, Trim):
                 body = self._surface.trimmed_whole(release)
@@ -107,6 +110,9 @@ class AnswerFilter:
                 self.findings.stripped += 1
                 body = self._surface.stripped_whole(event.payload)
         return body
+
+    def _finds(self, event: Event[Part]) -> bool:
+        return any(self._automaton.find_all(piece.text) for piece in event.pieces)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take upstream bytes; returns what may leave. Raises UpstreamError on a bad event."""

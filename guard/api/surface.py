@@ -229,9 +229,15 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _needs_stripping(answer: Mapping[str, Any]) -> bool:
-    if any(answer[key] is not None for key in answer.keys() - _SERVED):
+    if not answer.keys() <= _SERVED and any(
+        answer[key] is not None for key in answer.keys() - _SERVED
+    ):
         return True
-    return any(choice.get(key) is not None for choice in answer["choices"] for key in _UNFILTERED)
+    for choice in answer["choices"]:
+        for key in _UNFILTERED:
+            if choice.get(key) is not None:
+                return True
+    return False
 
 
 def _trimmed(trim: Trim[Part], finish: str | None) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class PhraseAutomaton:
         for phrase, node in zip(unique, self.trie.ends.tolist(), strict=True):
             ends[node].append(phrase)
         self._ends = dict(ends)
+        self._spare: list[Scanner] = []
         tables = fold_tables()
         # Scratch for the walk: where each node stands in the list under construction.
         slots = np.zeros(self.trie.nodes, dtype=np.int32)
@@ -57,8 +58,14 @@ class PhraseAutomaton:
 
     def find_all(self, text: str) -> list[Match]:
         """Every match in a finished text, in the order in which they are acted on."""
-        scanner = Scanner(self)
-        return scanner.feed(text) + scanner.flush()
+        try:
+            scanner = self._spare.pop()  # one step under the interpreter lock: safe from threads
+        except IndexError:
+            scanner = Scanner(self)
+        matches = scanner.feed(text) + scanner.flush()
+        scanner.reset()
+        self._spare.append(scanner)
+        return matches
 
 
 class Scanner:
@@ -74,6 +81,10 @@ class Scanner:
         self._automaton = automaton
         self._state: Any = walk.new_state()
         self._out: Any = np.empty((128, 3), dtype=np.int64)
+
+    def reset(self) -> None:
+        """Begin a new text."""
+        walk.restart(self._state)
 
     @property
     def position(self) -> int:

@@ -134,13 +134,17 @@ class HoldBack(Generic[P]):
         """Lanes that a match has ended."""
         return self._cuts.keys()
 
-    @property
-    def all_cut(self) -> bool:
-        """True when every lane seen so far has been ended by a match."""
-        return bool(self._seen) and self._seen <= self._cuts.keys()
-
     def feed(self, event: Event[P]) -> list[Release[P]]:
         """Take the next upstream event; returns what may leave now."""
+        held = self._scan(event)
+        if not self._held and not self._cuts and self._is_free(held):
+            self._mark_released(held)  # nearly every event: nothing waits, and it need not either
+            return [Forward(event)]
+        self._held.append(held)
+        return self._drain()
+
+    def _scan(self, event: Event[P]) -> _Held[P]:
+        """Read an event's text."""
         held = _Held(event)
         self._seen.update(event.lanes)
         for piece in event.pieces:
@@ -148,12 +152,17 @@ class HoldBack(Generic[P]):
                 continue
             channel = self._channel(piece.lane, piece.channel)
             start = channel.scanner.position
-            self._judge(piece.lane, piece.channel, channel.scanner.feed(piece.text))
-            held.spans.append((piece, start, channel.scanner.position))
+            matches = channel.scanner.feed(piece.text)
+            if matches:
+                self._judge(piece.lane, piece.channel, matches)
+            held.spans.append((piece, start, start + len(piece.text)))
         for lane in event.ends:
             self._end_of_text(lane)
-        self._held.append(held)
-        return self._drain()
+        return held
+
+    def _mark_released(self, held: _Held[P]) -> None:
+        for piece, _, end in held.spans:
+            self._channels[piece.lane, piece.channel].released = end
 
     def flush(self) -> list[Release[P]]:
         """The upstream is done: every channel ends here, nothing is held any longer."""
@@ -235,8 +244,7 @@ class HoldBack(Generic[P]):
                 keep.update(reached)
                 closed.append(lane)
                 cut.told = True
-        for piece, _, end in held.spans:
-            self._channels[piece.lane, piece.channel].released = end
+        self._mark_released(held)
         if not dropped and not closed:
             released.append(Forward(held.event))
         elif not dropped.issuperset(held.event.lanes):

@@ -58,6 +58,14 @@ def new_state(capacity: int = 96) -> Any:
     return state
 
 
+def restart(state: Any) -> None:
+    """Take a state back to the start of a text; records need no clearing, their counts do."""
+    capacity = state[CAPACITY]
+    state[:HEADER] = 0
+    state[CAPACITY] = capacity
+    state[WORD_START] = 1
+
+
 def grown(state: Any) -> Any:
     """The same state with twice the capacity."""
     old = int(state[CAPACITY])
