@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
 
 from guard.cli.progress import progress_bars
+from guard.config import Settings
 from guard.errors import ConfigError, DetectorError, PolicyError
 from guard.settings_file import load_settings
 
@@ -36,27 +39,45 @@ def serve(
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    try:
-        settings = load_settings(config, upstream=upstream)
-        from guard.api.app import create_app
-        from guard.serving import Worker
+    with ExitStack() as until_the_end:
+        try:
+            settings = load_settings(config, upstream=upstream)
+            with progress_bars() as progress:
+                if workers == 1:
+                    app: Any = _alone(settings, policies, progress)
+                else:
+                    from guard.workers.supervisor import shared_services
 
-        with progress_bars() as progress:
-            worker = Worker(settings, policies, progress=progress)
-    except (PolicyError, ConfigError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    except DetectorError as error:
-        typer.echo(f"The detectors cannot start: {error}", err=True)
-        raise typer.Exit(2) from None
-    uvicorn.run(
-        create_app(worker),
-        host=host,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        log_level=log_level,
-    )
+                    services = shared_services(
+                        settings, policies, workers=workers, log_level=log_level, progress=progress
+                    )
+                    app = until_the_end.enter_context(services)
+        except (PolicyError, ConfigError) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from None
+        except DetectorError as error:
+            typer.echo(f"The detectors cannot start: {error}", err=True)
+            raise typer.Exit(2) from None
+        uvicorn.run(
+            app,
+            factory=workers > 1,
+            workers=workers,
+            host=host,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            access_log=False,
+            server_header=False,
+            log_level=log_level,
+            # A worker that compiles a large set answers nobody for a while, and is not hung.
+            timeout_worker_healthcheck=60,
+        )
+
+
+def _alone(settings: Settings, policies: Path, progress: Callable[[str, int, int], None]) -> Any:
+    """The application of the only worker."""
+    from guard.api.app import create_app
+    from guard.serving import Worker
+
+    return create_app(Worker(settings, policies, progress=progress))
