@@ -1,0 +1,313 @@
+"""Chat and completions end to end: benign bytes untouched, forbidden text never out.
+
+The upstream is scripted, so what a client gets can be compared byte for byte with what it sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.policies import PASSAGE, SECRET
+from tests.support.proxy import Proxy, chat_body, write_policy
+from tests.support.upstream import (
+    Reply,
+    ScriptedUpstream,
+    chat_chunk,
+    chat_chunks,
+    chat_completion,
+    completion_chunks,
+    sse,
+    text_completion,
+)
+
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+BENIGN = [
+    "It was a bright ",
+    "cold day in April, ",
+    "and the clocks ",
+    "were striking ☕ thirteen.",
+]
+
+
+def completion_body(prompt: Any, **fields: Any) -> dict[str, Any]:
+    return {"model": "m", "prompt": prompt, **fields}
+
+
+def stream_bytes(proxy: Proxy, path: str, body: Any) -> bytes:
+    with httpx.stream("POST", proxy.url + path, json={**body, "stream": True}) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        return response.read()
+
+
+def events(raw: bytes) -> list[Any]:
+    """The JSON of each event; the end mark as a string."""
+    found = [line[6:] for line in raw.decode().splitlines() if line.startswith("data: ")]
+    return ["[DONE]" if data == "[DONE]" else orjson.loads(data) for data in found]
+
+
+def channel_text(raw: bytes, *path: str, lane: int = 0) -> str:
+    """The text that a stream put together for one channel of one choice."""
+    text = ""
+    for event in events(raw):
+        for choice in event["choices"] if event != "[DONE]" else ():
+            value: Any = choice
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            if choice["index"] == lane and isinstance(value, str):
+                text += value
+    return text
+
+
+def finishes(raw: bytes) -> dict[int, str]:
+    """The finish reason of each choice."""
+    return {
+        choice["index"]: choice["finish_reason"]
+        for event in events(raw)
+        if event != "[DONE]"
+        for choice in event["choices"]
+        if choice["finish_reason"] is not None
+    }
+
+
+# --- benign traffic ----------------------------------------------------------------------------
+
+WHOLE = [
+    (CHAT, chat_body("Tell me"), chat_completion("".join(BENIGN))),
+    (CHAT, chat_body("Tell me", n=3), chat_completion("one", "two", "".join(BENIGN))),
+    (CHAT, chat_body([{"type": "text", "text": "Tell"}]), chat_completion("parts")),
+    (COMPLETIONS, completion_body("Once"), text_completion("".join(BENIGN))),
+    (COMPLETIONS, completion_body(["a", "b"]), text_completion("one", "two")),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "answer"), WHOLE)
+def test_a_benign_answer_is_the_upstreams_own_bytes(
+    proxy: Proxy, upstream: ScriptedUpstream, path: str, body: Any, answer: Any
+) -> None:
+    upstream.reply(Reply.json(answer))
+    response = proxy.post(path, body)
+    assert response.status_code == 200
+    assert response.content == orjson.dumps(answer)
+
+
+STREAMS = [
+    (CHAT, chat_body("Tell me"), sse(*chat_chunks(BENIGN), done=True)),
+    (CHAT, chat_body("x", n=2), sse(*chat_chunks(BENIGN, n=2, with_usage=True), done=True)),
+    (CHAT, chat_body("x"), sse(*chat_chunks(BENIGN, field="reasoning"), done=True)),
+    (COMPLETIONS, completion_body("x"), sse(*completion_chunks(BENIGN, n=2), done=True)),
+    (CHAT, chat_body("x"), [b": keep-alive\n\n", *sse(*chat_chunks(BENIGN), done=True)]),
+    (CHAT, chat_body("x"), [e.replace(b"\n", b"\r\n") for e in sse(*chat_chunks(BENIGN))]),
+    (CHAT, chat_body("x"), sse(*chat_chunks(["data: [DONE]\n\n", "data: x"]), done=True)),
+    (CHAT, chat_body("x"), sse(*chat_chunks(BENIGN))),  # no end mark
+]
+
+
+@pytest.mark.parametrize(("path", "body", "pieces"), STREAMS)
+def test_a_benign_stream_is_the_upstreams_own_bytes(
+    proxy: Proxy, upstream: ScriptedUpstream, path: str, body: Any, pieces: list[bytes]
+) -> None:
+    upstream.reply(Reply.events(pieces))
+    assert stream_bytes(proxy, path, body) == b"".join(pieces)
+
+
+def test_the_upstream_gets_the_clients_own_bytes(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+    upstream.always(Reply.json(chat_completion("fine")))
+    body = b'{ "model":"m",\n "messages" : [{"role":"user","content":"hi \\u00fc"}], "seed": 1 }'
+    proxy.post(CHAT, body)
+    assert upstream.requests[0].body == body
+
+
+def test_a_caller_without_policies_gets_everything_untouched(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, names=["Harry Potter"], applies_to={"models": ["other"]})
+    answer = chat_completion("Harry Potter", logprobs={"content": []})
+    with Proxy(tmp_path, upstream.url) as proxy:
+        upstream.always(Reply.json(answer))
+        body = chat_body("Who is Harry Potter?", logprobs=True, top_logprobs=3)
+        assert proxy.post(CHAT, body).content == orjson.dumps(answer)
+
+
+# --- forbidden text ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", ["Harry Potter", PASSAGE, SECRET, "H.a.r.r.y Pot\u200bter"])
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
+def test_a_whole_answer_ends_before_forbidden_text(
+    proxy: Proxy, upstream: ScriptedUpstream, path: str, secret: str
+) -> None:
+    make = chat_completion if path == CHAT else text_completion
+    upstream.reply(Reply.json(make(f"It says: {secret} and so on.", "Another choice.")))
+    body = chat_body("x", n=2) if path == CHAT else completion_body("x", n=2)
+    first, second = proxy.post(path, body).json()["choices"]
+    assert (first["message"]["content"] if path == CHAT else first["text"]) == "It says: "
+    assert first["finish_reason"] == "content_filter"
+    assert (second["message"]["content"] if path == CHAT else second["text"]) == "Another choice."
+    assert second["finish_reason"] == "stop"
+
+
+CHANNELS = [
+    ("content", ("delta", "content"), lambda text: {"content": text}),
+    ("reasoning", ("delta", "reasoning"), lambda text: {"reasoning": text}),
+    ("reasoning_content", ("delta", "reasoning_content"), lambda t: {"reasoning_content": t}),
+    ("refusal", ("delta", "refusal"), lambda text: {"refusal": text}),
+    ("unknown", ("delta", "new_field", "text"), lambda text: {"new_field": {"text": text}}),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "delta"), CHANNELS, ids=[row[0] for row in CHANNELS])
+@pytest.mark.parametrize("secret", ["Harry Potter", SECRET])
+def test_no_text_channel_of_a_stream_lets_it_out(
+    proxy: Proxy, upstream: ScriptedUpstream, name: str, path: Any, delta: Any, secret: str
+) -> None:
+    text = f"It says: {secret} and so on."
+    chunks = [chat_chunk(delta(char)) for char in text]
+    upstream.reply(Reply.events(sse(*chunks, chat_chunk({}, finish_reason="stop"), done=True)))
+    raw = stream_bytes(proxy, CHAT, chat_body("x"))
+    assert channel_text(raw, *path) == "It says: "
+    assert finishes(raw) == {0: "content_filter"}
+    assert events(raw)[-1] == "[DONE]"
+
+
+def tool_chunks(name: str, arguments: list[str]) -> list[Any]:
+    first = {"index": 0, "id": "call-1", "type": "function", "function": {"name": name}}
+    rest = [{"index": 0, "function": {"arguments": piece}} for piece in arguments]
+    return [chat_chunk({"tool_calls": [call]}) for call in [first, *rest]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ['{"who": "Har', "ry Pot", 'ter"}'],
+        ['{"who": "\\u0048arry', '\\nPotter"}'],
+        list('{"who": "Harry Potter", "x": 1}'),
+    ],
+)
+def test_tool_call_arguments_are_filtered(
+    proxy: Proxy, upstream: ScriptedUpstream, arguments: list[str]
+) -> None:
+    chunks = [*tool_chunks("find", arguments), chat_chunk({}, finish_reason="tool_calls")]
+    upstream.reply(Reply.events(sse(*chunks, done=True)))
+    raw = stream_bytes(proxy, CHAT, chat_body("x"))
+    sent = "".join(
+        call["function"].get("arguments", "")
+        for event in events(raw)[:-1]
+        for choice in event["choices"]
+        for call in choice["delta"].get("tool_calls", [])
+    )
+    assert sent == '{"who": "'
+    assert finishes(raw) == {0: "content_filter"}
+
+
+def test_tool_call_arguments_of_a_whole_answer_are_filtered(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "f", "arguments": '{"a": "Harry Potter"}'},
+    }
+    upstream.reply(Reply.json(chat_completion(None, message={"tool_calls": [call]})))
+    (choice,) = proxy.chat("x").json()["choices"]
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"a": "'
+    assert choice["finish_reason"] == "content_filter"
+
+
+def test_other_choices_go_on_when_one_is_cut(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+    zero = [chat_chunk({"content": piece}) for piece in ["a ", "Harry ", "Potter ", "never"]]
+    one = [chat_chunk({"content": piece}, index=1) for piece in ["b ", "goes ", "on ", "well"]]
+    mixed = [chunk for pair in zip(zero, one, strict=True) for chunk in pair]
+    ends = [chat_chunk({}, index=i, finish_reason="stop") for i in range(2)]
+    upstream.reply(Reply.events(sse(*mixed, *ends, done=True)))
+    raw = stream_bytes(proxy, CHAT, chat_body("x", n=2))
+    assert channel_text(raw, "delta", "content", lane=0) == "a "
+    assert channel_text(raw, "delta", "content", lane=1) == "b goes on well"
+    assert finishes(raw) == {0: "content_filter", 1: "stop"}
+
+
+def test_a_cut_answer_stops_the_upstream(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+    chunks = sse(*chat_chunks(["Harry Potter is "] + ["more "] * 2_000), done=True)
+    upstream.reply(Reply.events(chunks, spacing=0.01))
+    raw = stream_bytes(proxy, CHAT, chat_body("x"))
+    assert channel_text(raw, "delta", "content") == ""
+    assert upstream.requests[0].disconnected.wait(5)
+
+
+def test_a_prompt_that_holds_half_a_name_does_not_get_the_rest(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
+    upstream.always(Reply.json(text_completion("ter and his friends")))
+    (choice,) = proxy.post(COMPLETIONS, completion_body("His name is Harry Pot")).json()["choices"]
+    assert choice["text"] == ""
+    assert choice["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize(
+    ("scope", "text"), [("parametric", f"It says: {PASSAGE}"), ("any", "It says: ")]
+)
+def test_text_that_the_client_supplied_may_be_repeated_only_when_parametric(
+    tmp_path: Path, upstream: ScriptedUpstream, scope: str, text: str
+) -> None:
+    write_policy(tmp_path, texts=[PASSAGE], scope=scope)
+    upstream.always(Reply.json(chat_completion(f"It says: {PASSAGE}")))
+    with Proxy(tmp_path, upstream.url) as proxy:
+        answer = proxy.chat(f"Translate: {PASSAGE}").json()["choices"][0]
+        assert answer["message"]["content"] == text
+
+
+def test_fields_that_carry_tokens_past_the_filter_are_taken_out(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
+    answer = chat_completion("fine", logprobs={"content": [{"token": "Harry"}]})
+    answer["prompt_text"] = "Harry Potter"
+    upstream.always(Reply.json(answer))
+    served = proxy.chat("x").json()
+    assert served["choices"][0]["logprobs"] is None
+    assert "prompt_text" not in served
+    assert served["choices"][0]["message"]["content"] == "fine"
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, ScriptedUpstream]]:
+    directory = tmp_path_factory.mktemp("policies")
+    write_policy(directory, names=["Harry Potter"], texts=[PASSAGE, SECRET])
+    with ScriptedUpstream() as upstream, Proxy(directory, upstream.url) as proxy:
+        yield proxy, upstream
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(["Harry Potter", "Har\u200bry Potter", PASSAGE, SECRET, "nothing at all"]),
+    st.lists(st.integers(0, 10_000), max_size=12),
+    st.lists(st.integers(0, 100_000), max_size=12),
+)
+def test_no_chunking_of_tokens_or_of_bytes_changes_what_a_client_gets(
+    lasting: tuple[Proxy, ScriptedUpstream], secret: str, cuts: list[int], splits: list[int]
+) -> None:
+    proxy, upstream = lasting
+    text = f"It says ☕: {secret} and so on."
+    places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
+    raw = b"".join(sse(*chat_chunks(pieces), done=True))
+    places = [0, *sorted(split % (len(raw) + 1) for split in splits), len(raw)]
+    # An empty chunk would be the end of the body.
+    reads = [raw[start:end] for start, end in pairwise(places) if start < end]
+    upstream.reply(Reply.events(reads))
+    received = stream_bytes(proxy, CHAT, chat_body("x"))
+    if secret.startswith("nothing"):
+        assert received == raw
+    else:
+        assert channel_text(received, "delta", "content") == "It says ☕: "
+        assert finishes(received) == {0: "content_filter"}
