@@ -29,18 +29,19 @@ from guard.workers.messages import (
 log = logging.getLogger("guard.workers")
 
 _SETS_KEPT = 3  # the set in force, its successor while workers swap, and one for a slow worker
-_LAST_WORKER_SECONDS = 10.0
 
 
 class Hub:
     """Serves `services` over Unix-domain sockets.
 
-    Holds the detectors of the last few sets that workers prepared. It reads no policy file: a
+    Holds the detectors of the last few sets that workers prepared. `patience`: seconds that the
+    last workers have to leave in the end. It reads no policy file: a
     set comes from the worker that wants it, so hub and worker cannot differ in what it says.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, patience: float = 10.0) -> None:
         self._services = services
+        self._patience = patience
         self._sets: OrderedDict[str, asyncio.Task[Nearest | None]] = OrderedDict()
         self._connections: set[asyncio.Task[None]] = set()
         self._recording: set[asyncio.Task[None]] = set()
@@ -63,7 +64,7 @@ class Hub:
         finally:
             server.close()
             if self._connections:
-                await asyncio.wait(self._connections, timeout=_LAST_WORKER_SECONDS)
+                await asyncio.wait(self._connections, timeout=self._patience)
             for connection in self._connections:
                 connection.cancel()
             leaving = self._connections | self._recording

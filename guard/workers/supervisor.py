@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from guard.config import Settings
-from guard.errors import DetectorError, GuardError
+from guard.errors import ConfigError, DetectorError, GuardError
 from guard.policy import PolicyStore, Progress
 from guard.workers import rows
 from guard.workers.hub_process import First, main
@@ -28,6 +28,7 @@ APP = "guard.workers.entry:app"
 """What uvicorn imports in every worker (a factory)."""
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_LONGEST_SOCKET_PATH = 100  # bytes; macOS allows 103, Linux 107
 _LOOK_SECONDS = 0.5
 _AGAIN_SECONDS = 1.0
 _END_SECONDS = 20.0
@@ -49,6 +50,10 @@ def shared_services(
     first = PolicyStore(policies, progress=progress).current
     place = Place(Path(tempfile.mkdtemp(prefix="guard-")))
     try:
+        if len(os.fsencode(place.socket)) > _LONGEST_SOCKET_PATH:
+            raise ConfigError(
+                f"{place.directory}: too long for a socket; set TMPDIR to a shorter one"
+            )
         place.furnish(settings, policies, log_level)
         rows.create(place.rows, workers, settings.keys)
         # Before any child: prometheus_client decides at its import where it counts.
@@ -84,6 +89,7 @@ class HubProcess:
         )
         self._process.start()
         theirs.close()
+        log.info("hub: process %d", self._process.pid)
         try:
             while (message := self._control.recv()) is not None:
                 if isinstance(message, Exception):
