@@ -1,0 +1,75 @@
+"""A real vLLM with the tiny model, and a guard in front of it, once a test session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from guard.demo.engine import START_TIMEOUT, Engine
+from guard.demo.process import free_port
+from guard.demo.serving import Guard
+from tests.support.tiny_llama import FORBIDDEN_NAME, MAX_LENGTH, NAME, SECRET, tiny_llama
+
+FLAGGED = "How does one open the river vault?"
+REFUSAL = "The archive is closed on this matter."
+WAIT = 30.0  # seconds a test waits for something that must happen
+
+POLICY = {
+    "version": 1,
+    "name": "orlimar",
+    "forget": {
+        "entities": [{"name": FORBIDDEN_NAME}],
+        "prompts": [FLAGGED],
+        "texts": [SECRET],
+    },
+    "action": "refuse",
+    "message": REFUSAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A running guard, the model server behind it, and the policies it watches."""
+
+    url: str
+    upstream: str
+    policies: Path
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Return once `holds()`; fail the test when it has not held after `WAIT` seconds."""
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {WAIT:.0f} s: {what}")
+        time.sleep(0.05)
+
+
+def policy_set(guard_url: str) -> str:
+    """Hash of the policies that a guard obeys at this moment."""
+    return str(httpx.get(f"{guard_url}/readyz", trust_env=False).json()["policy_set"])
+
+
+@pytest.fixture(scope="session")
+def tiny_engine() -> Iterator[Engine]:
+    """vLLM serving the tiny model."""
+    pytest.importorskip("vllm", reason="scripts/install was run with --no-vllm")
+    with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH) as engine:
+        engine.wait(START_TIMEOUT)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def guarded(tiny_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """`guard serve` in front of it, which forgets a name, a passage and a question."""
+    policies = tmp_path_factory.mktemp("policies")
+    (policies / "orlimar.yaml").write_text(yaml.safe_dump(POLICY))
+    with Guard(policies, tiny_engine.url, host="127.0.0.1", port=free_port()) as guard:
+        guard.wait(WAIT * 4)
+        yield Guarded(guard.url, tiny_engine.url, policies)
