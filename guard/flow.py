@@ -44,6 +44,7 @@ class Filter(Protocol):
     """The output filter of one answer: whole, or fed piece by piece."""
 
     findings: Any
+    failure: UpstreamError | None
 
     @property
     def finished(self) -> bool: ...
@@ -233,6 +234,8 @@ class Flow:
                         await self._note_findings(call, filter_.findings, current)
                     if out:
                         yield out
+                    if filter_.failure is not None:
+                        raise filter_.failure
                     if filter_.finished:
                         metrics.CANCELLED.labels("cut").inc()
                         break
@@ -241,6 +244,8 @@ class Flow:
                     await self._note_findings(call, filter_.findings, current)
                     if out:
                         yield out
+                    if filter_.failure is not None:
+                        raise filter_.failure
             except UpstreamError as error:
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
                 yield call.endpoint.error_events(error)

@@ -5,6 +5,7 @@ A block is forwarded as the bytes that came, so the decoder keeps them beside wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guard.errors import UpstreamGarbage
@@ -31,19 +32,20 @@ class SSEDecoder:
         self._pending = bytearray()
         self._scanned = 0
 
-    def feed(self, chunk: bytes) -> list[Block]:
-        """The blocks that this chunk completes."""
+    def feed(self, chunk: bytes) -> Iterator[Block]:
+        """The blocks that this chunk completes, one by one: those before a bad one are given."""
         if not self._pending and _is_plain(chunk):
-            return [_parse(line + b"\n\n") for line in chunk[:-2].split(b"\n\n")]
+            for plain in chunk[:-2].split(b"\n\n"):
+                yield _parse(plain + b"\n\n")
+            return
         self._pending += chunk
-        blocks: list[Block] = []
         while (end := self._block_end()) is not None:
-            blocks.append(_parse(bytes(self._pending[:end])))
+            raw = bytes(self._pending[:end])
             del self._pending[:end]
             self._scanned = 0
+            yield _parse(raw)
         if len(self._pending) > MAX_BLOCK:
             raise UpstreamGarbage("the model server sent an event that is too large")
-        return blocks
 
     def flush(self) -> list[Block]:
         """A last block that no blank line ended. Lenient, as peers' servers forget it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from guard.api.sse import SSEDecoder
+from guard.api.sse import Block, SSEDecoder
 from guard.api.surface import DONE_BLOCK, Part, Surface
 from guard.asked import Asked
 from guard.enforcement import Binding
-from guard.errors import UpstreamGarbage
+from guard.errors import UpstreamError, UpstreamGarbage
 from guard.restrict import (
     EndLane,
     Event,
@@ -83,6 +83,7 @@ class AnswerFilter:
         self._decoder = SSEDecoder()
         self._template: dict[str, object] = {}
         self._done = False
+        self.failure: UpstreamError | None = None
         self.findings = Findings()
         self._shadow = (
             Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
@@ -115,21 +116,26 @@ class AnswerFilter:
         return any(self._automaton.find_all(piece.text) for piece in event.pieces)
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take upstream bytes; returns what may leave. Raises UpstreamError on a bad event."""
-        out = bytearray()
-        for block in self._decoder.feed(chunk):
-            out += self._take(self._surface.event(block))
-        return bytes(out)
+        """Take upstream bytes; returns what may leave. A bad event is remembered as `failure`:
+        what came before it may still leave."""
+        return self._take_all(self._decoder.feed(chunk))
 
     def flush(self) -> bytes:
         """The upstream has ended."""
-        out = bytearray()
-        for block in self._decoder.flush():
-            out += self._take(self._surface.event(block))
-        if not self._done:
+        out = self._take_all(self._decoder.flush())
+        if not self._done and self.failure is None:
             out += self._write(self._hold.flush())
         if self._shadow is not None:
             self._shadow.flush()
+        return out
+
+    def _take_all(self, blocks: Iterable[Block]) -> bytes:
+        out = bytearray()
+        try:
+            for block in blocks:
+                out += self._take(self._surface.event(block))
+        except UpstreamError as error:
+            self.failure = error
         return bytes(out)
 
     def _take(self, event: Event[Part]) -> bytes:

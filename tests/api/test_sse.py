@@ -80,4 +80,4 @@ def test_an_event_without_end_is_refused() -> None:
     decoder = SSEDecoder()
     with pytest.raises(UpstreamGarbage, match="too large"):
         for _ in range(MAX_BLOCK // 65_536 + 2):
-            decoder.feed(b"x" * 65_536)
+            assert list(decoder.feed(b"x" * 65_536)) == []

@@ -39,8 +39,8 @@ def write_policy(directory: Path, name: str = "tests", **fields: Any) -> Path:
 class Proxy:
     """A running proxy. A context manager; `url` ends without a slash."""
 
-    def __init__(self, policies: Path, upstream: str, **settings: Any) -> None:
-        settings["upstream"] = {"url": upstream, **settings.get("upstream", {})}
+    def __init__(self, policies: Path, upstream_url: str, **settings: Any) -> None:
+        settings["upstream"] = {"url": upstream_url, **settings.get("upstream", {})}
         self.worker = Worker(Settings.model_validate(settings), policies)
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
