@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 
 import httpx
@@ -27,16 +28,10 @@ LEAKING = {
 }
 
 
-def aborted(engine_url: str) -> float:
-    """How many requests vLLM has given up because their client went away."""
+def counted(engine_url: str, metric: str) -> float:
+    """One of vLLM's own metrics, summed over its labels."""
     metrics = httpx.get(f"{engine_url}/metrics", trust_env=False).text
-    found = re.findall(r'^vllm:request_success_total\{.*"abort".*\} (\S+)$', metrics, re.M)
-    return sum(map(float, found))
-
-
-def running(engine_url: str) -> float:
-    metrics = httpx.get(f"{engine_url}/metrics", trust_env=False).text
-    return sum(map(float, re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.M)))
+    return sum(map(float, re.findall(rf"^vllm:{metric}\{{.*\}} (\S+)$", metrics, re.M)))
 
 
 @each_way
@@ -166,16 +161,25 @@ def test_a_policy_written_while_serving_is_obeyed(guarded: Guarded, client: Open
 
 
 def test_vllm_stops_working_when_the_client_goes(tiny_engine: Engine, client: OpenAI) -> None:
-    before = aborted(tiny_engine.url)
+    def generated() -> float:
+        return counted(tiny_engine.url, "generation_tokens_total")
+
+    def at_rest() -> bool:
+        tokens = generated()
+        time.sleep(0.5)
+        return counted(tiny_engine.url, "num_requests_running") == 0 and generated() == tokens
+
+    eventually(at_rest, "vLLM is done with earlier tests")
+    before, length, choices = generated(), 200, 8
     events = client.chat.completions.create(
         model=NAME,
         messages=[{"role": "user", "content": "How long is the road to Quill?"}],
         stream=True,
-        max_tokens=200,
-        n=8,
+        max_tokens=length,
+        n=choices,
         extra_body={"ignore_eos": True, "top_k": 1},
     )
     assert next(iter(events)).choices[0].finish_reason is None
     events.close()
-    eventually(lambda: aborted(tiny_engine.url) > before, "vLLM counts an abort")
-    eventually(lambda: running(tiny_engine.url) == 0, "nothing runs any more")
+    eventually(at_rest, "vLLM stopped")
+    assert 0 < generated() - before < length * choices / 2
