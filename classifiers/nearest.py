@@ -12,6 +12,7 @@ from classifiers.encoder import Encoder, Vectors
 from classifiers.errors import TooManyTokens
 from classifiers.index import PromptIndex
 from classifiers.signals import NEAREST_PROMPT, Signal, Subject
+from classifiers.windows import sentences
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, how many are done and how many there are."""
@@ -93,8 +94,8 @@ class NearestPrompt:
     def _windows(self, texts: Sequence[str]) -> list[str]:
         distinct: dict[str, None] = {}
         tokens = 0
-        for text in texts:
-            chunks = self._encoder.encoder.windows(text)
+        for part in (part for text in texts for part in (text, *sentences(text))):
+            chunks = self._encoder.encoder.windows(part)
             tokens += sum(chunk.tokens for chunk in chunks)
             if tokens > self._max_tokens:
                 raise TooManyTokens(tokens, self._max_tokens)

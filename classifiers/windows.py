@@ -7,6 +7,7 @@ two neighbours. The windows together cover every character.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,22 @@ class TextChunk:
     start: int
     end: int
     tokens: int
+
+
+# The end of a sentence, or of a line: a list item or a heading is asked about on its own too.
+_SENTENCE_END = re.compile(r"(?<=[.!?;…])\s+|(?<=[。！？])|\n+")
+_LEAST_WORDS = 3
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and lines of a text that has several; those too short to ask anything left out.
+
+    Two questions in one prompt, or one inside a paragraph, are each seen undiluted this way.
+    """
+    parts = [part.strip() for part in _SENTENCE_END.split(text)]
+    if len(parts) < 2:
+        return []
+    return [part for part in parts if len(part.split()) >= _LEAST_WORDS or not part.isascii()]
 
 
 def check_window(size: int, overlap: int) -> None:

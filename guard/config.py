@@ -88,7 +88,9 @@ class Settings(Section):
     detect: DetectSettings = DetectSettings()
     limits: LimitSettings = LimitSettings()
     keys: tuple[ApiKey, ...] = Field(
-        default=(), description="client keys; without any, everybody may use the endpoint"
+        default=(),
+        strict=False,
+        description="client keys; without any, everybody may use the endpoint",
     )
     audit: Path | None = Field(
         default=None, strict=False, description="append-only audit log, JSON Lines"

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers import windows
+from classifiers.windows import sentences
 
 
 def words(text):
@@ -57,3 +58,21 @@ def test_tokens_that_share_a_character_do_not_lose_it():
 def test_windows_that_would_not_move_on_are_refused(size, overlap):
     with pytest.raises(ValueError, match="cannot overlap"):
         windows("a b", words("a b"), size=size, overlap=overlap)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Who is she?", []),
+        ("", []),
+        ("Where was she born? And what did she write?", 2),
+        ("1. Where was she born?\n2. Who wrote Hamlet then?", 2),
+        ("Hi. Yes. No.", []),
+        ("她是谁？她在哪里出生？", 2),
+        ("one two three; four five six", 2),
+    ],
+)
+def test_sentences_of_a_text_that_has_several(text, parts):
+    found = sentences(text)
+    assert len(found) == (parts or 0)
+    assert all(part in text for part in found)
