@@ -88,7 +88,7 @@ def verify(path: Path) -> tuple[int, int | None]:
             try:
                 record = orjson.loads(line)
                 digest = record.pop("hash")
-            except (orjson.JSONDecodeError, KeyError, AttributeError):
+            except (orjson.JSONDecodeError, KeyError, AttributeError, TypeError):
                 return count, number
             sealed = hashlib.sha256(orjson.dumps(record)).hexdigest()
             if record.get("previous") != previous or sealed != digest:

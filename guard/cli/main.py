@@ -6,6 +6,7 @@ import typer
 
 from guard import __version__
 from guard.cli.check import check
+from guard.cli.demo import demo
 from guard.cli.policy import app as policy
 from guard.cli.serve import serve
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(check)
+app.command()(demo)
 app.add_typer(policy, name="policy")
 
 
