@@ -117,7 +117,9 @@ class Enforcement:
         return found
 
     def prepare(self, keys: Iterable[str | None]) -> None:
-        """Compile the bindings of known keys ahead of their first request. CPU-bound."""
+        """Compile the bindings of known keys, and the walk, ahead of the first request. CPU-bound:
+        seconds where the compiled walk is not in numba's cache yet."""
+        self._names.find_all("ready")
         for key in keys:
             self.binding(key, "").compile()
 

@@ -158,7 +158,7 @@ def options_of(tables: Tables, code: int) -> list[int]:
 
 
 def entities() -> tuple[np.ndarray, np.ndarray]:
-    """HTML entity names of at most 8 letters, packed big-endian and sorted, and their code point."""
+    """HTML entity names of at most 8 letters, packed big-endian and sorted; their code points."""
     rows: dict[int, int] = {}
     for name, value in html.entities.html5.items():
         bare = name.rstrip(";")
