@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -95,3 +96,62 @@ def _field(name: str, row: list[Any]) -> Field:
     if kind not in get_args(Class) or (kind == "constrained") != ("allow" in options):
         raise ValueError(f"contract.yaml: {name}: not a class of field, or `allow` out of place")
     return Field(name, kind, reason, tuple(options.get("allow", ())))
+
+
+# --- the reference page ------------------------------------------------------------------------
+
+_FATES: Mapping[Class, str] = {
+    "guarded": "read by the detectors, then passed on",
+    "passed": "passed on",
+    "refused": "refused, always",
+}
+
+
+def contract_reference() -> str:
+    """Markdown for docs/field-contract.md: every field of requests, messages and answers."""
+    # Imported here: a surface is built on its contract.
+    from guard.api import surface
+    from guard.api.app import SURFACES
+    from guard.messages import _TEXT_PARTS, MESSAGE_FIELDS
+
+    messages = (
+        f"Fields of a message: {_listed(MESSAGE_FIELDS)}. Any other is refused by name.",
+        f"Content is a string or a list of parts. Parts that can be read: {_listed(_TEXT_PARTS)}. "
+        "Any other kind (images, audio, files) is refused under an enforced policy.",
+    )
+    answers = (
+        f"Top-level fields that are served: {_listed(surface._SERVED)}. Any other is taken out.",
+        f"Fields of a choice that are emptied: {_listed(surface._UNFILTERED)}. They carry tokens "
+        "that no text filter reads.",
+        "Read by the output filter: every string anywhere in a choice, each place a channel of "
+        f"its own, but for the protocol's own words in {_listed(surface._NOT_TEXT)}.",
+        f"A request may have at most {surface.MAX_LANES} choices: prompts times `n`.",
+    )
+    requests = [_request_table(each.path, contracts()[each.name]) for each in SURFACES]
+    sections = [*requests, _bullets("Messages", messages), _bullets("Answers", answers)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _request_table(path: str, contract: Contract) -> str:
+    rows = [f"### `{path}`", "", "| field | what becomes of it | why |", "|---|---|---|"]
+    order = {kind: place for place, kind in enumerate(get_args(Class))}
+    for field in sorted(contract.fields.values(), key=lambda field: order[field.kind]):
+        rows.append(f"| `{field.name}` | {_fate(field)} | {field.reason} |")
+    return "\n".join(rows)
+
+
+def _fate(field: Field) -> str:
+    if field.kind != "constrained":
+        return _FATES[field.kind]
+    if not field.allow:
+        return "refused under an enforced policy"
+    values = " or ".join(f"`{json.dumps(value)}`" for value in field.allow)
+    return f"under an enforced policy only {values}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def _bullets(title: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"### {title}", "", *(f"- {line}" for line in lines)])
