@@ -26,12 +26,18 @@ INLINE_CHARACTERS = 2048
 class VectorCache(dict[tuple[str, bytes], Vectors]):
     """Vectors by encoder name and content hash; passed to each rebuild, it embeds only news."""
 
+    def keep_only(self, keys: frozenset[tuple[str, bytes]]) -> None:
+        """Drop all others: the vector of a withdrawn prompt must not stay in memory."""
+        for key in self.keys() - keys:
+            del self[key]
+
 
 class NearestPrompt:
     """Scores texts by their most similar stored prompt, one threshold a subject.
 
     `max_tokens` bounds the tokens, windows' overlaps included, that one call may encode.
-    Construction embeds the prompts on the calling thread, those `cache` has not seen.
+    Construction embeds the prompts on the calling thread, those `cache` has not seen; `keys` are
+    what it holds of the cache.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class NearestPrompt:
                 chunks = encoder.encoder.windows(prompt)
                 texts += [chunk.text for chunk in chunks]
                 owners += [subject.id] * len(chunks)
+        self.keys = frozenset((encoder.encoder.name, content_key(text)) for text in texts)
         vectors = embed(texts, encoder.encoder, {} if cache is None else cache, progress)
         self._index = PromptIndex.build(vectors, np.array(owners, dtype=np.int64))
 

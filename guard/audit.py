@@ -49,9 +49,20 @@ class AuditFile:
         except OSError as error:
             raise ConfigError(f"{path}: cannot write the audit log: {error.strerror}") from None
         self._lock = asyncio.Lock()
+        self._writing: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
     async def write(self, record: Mapping[str, Any]) -> None:
-        """Append one record. Raises OSError when the disk refuses it."""
+        """Append one record. Raises OSError when the disk refuses it.
+
+        A caller who gives up does not stop a write that has begun: a line on disk that the chain
+        does not know would break it.
+        """
+        writing = asyncio.create_task(self._write(record))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
+
+    async def _write(self, record: Mapping[str, Any]) -> None:
         async with self._lock:
             line, digest = seal(record, self._last)
             await asyncio.to_thread(self._append, line)

@@ -50,11 +50,11 @@ POLICY_SET = Gauge(
     "guard_policy_set_info",
     "1 for the policy set in force, by its hash.",
     ["hash"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
-POLICIES = Gauge("guard_policies", "Policies in the set in force.", multiprocess_mode="max")
+POLICIES = Gauge("guard_policies", "Policies in the set in force.", multiprocess_mode="livemax")
 POLICIES_OVERDUE = Gauge(
-    "guard_policies_overdue", "Policies past their review_by date.", multiprocess_mode="max"
+    "guard_policies_overdue", "Policies past their review_by date.", multiprocess_mode="livemax"
 )
 RELOADS = Counter(
     "guard_policy_reloads_total", "Policy directory changes by result: swapped, rejected.",

@@ -45,7 +45,7 @@ class LocalNearest:
             return None
         with self._lock:
             try:
-                return NearestPrompt(
+                nearest = NearestPrompt(
                     wanted,
                     self._loaded(),
                     cache=self._vectors,
@@ -54,6 +54,8 @@ class LocalNearest:
                 )
             except (ClassifierError, RuntimeError, OSError) as error:
                 raise DetectorError(f"{type(error).__name__}: {error}") from error
+            self._vectors.keep_only(nearest.keys)
+            return nearest
 
     @property
     def counters(self) -> Counters:

@@ -53,6 +53,21 @@ async def test_many_writers_at_once_keep_the_chain(path: Path) -> None:
     assert verify(path) == (50, None)
 
 
+async def test_a_caller_who_gives_up_does_not_break_the_chain(path: Path) -> None:
+    log = AuditFile(path)
+    for number in range(30):
+        writing = asyncio.create_task(log.write({"request": str(number)}))
+        await asyncio.sleep(0.001 * (number % 3))
+        writing.cancel()
+        await asyncio.wait({writing})
+    await log.write({"request": "last"})
+    log.close()
+    count, broken = verify(path)
+    assert broken is None
+    assert count >= 1
+    assert records(path)[-1]["request"] == "last"
+
+
 @pytest.mark.parametrize(
     ("damage", "broken"),
     [

@@ -108,3 +108,12 @@ async def test_concurrent_requests_get_their_own_answers(batched):
 def test_subjects_that_cannot_work_are_refused(wrong):
     with pytest.raises(ValueError, match="subject 1"):
         Subject(1, **wrong)
+
+
+def test_the_vectors_of_withdrawn_prompts_leave_the_cache(batched):
+    cache = VectorCache()
+    NearestPrompt([Subject(1, prompts=("one", "two"))], batched, cache=cache)
+    left = NearestPrompt([Subject(1, prompts=("two",))], batched, cache=cache)
+    assert len(cache) == 2
+    cache.keep_only(left.keys)
+    assert set(cache) == left.keys
