@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -148,9 +149,14 @@ class Worker:
             watching = asyncio.create_task(
                 self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
             )
+            # Policies and models live as long as the process: a collection that walks them all
+            # would stop every stream for tens of milliseconds.
+            gc.collect()
+            gc.freeze()
             try:
                 yield
             finally:
+                gc.unfreeze()
                 stop.set()
                 await watching
 
@@ -167,6 +173,7 @@ class Worker:
         await self._services.prepare(policies)
         self._take_over(ready)
         self._phrases.keep_only(policies.policies)
+        gc.freeze()
         metrics.RELOADS.labels("swapped").inc()
 
     def _take_over(self, ready: InForce) -> None:

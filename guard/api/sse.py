@@ -6,26 +6,25 @@ A block is forwarded as the bytes that came, so the decoder keeps them beside wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from guard.errors import UpstreamGarbage
 
 MAX_BLOCK = 4 * 1024 * 1024  # bytes of one event; a larger one is not a token delta
-DONE = "[DONE]"
+DONE = b"[DONE]"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One block: its bytes with the blank line that ends it, and its data, None for a comment."""
 
     raw: bytes
-    data: str | None
+    data: bytes | None
 
 
 class SSEDecoder:
     """`feed` bytes as they arrive, then `flush`. LF, CR and CRLF line ends, mixed.
 
-    Raises UpstreamGarbage for invalid UTF-8 or a block over MAX_BLOCK bytes.
+    Raises UpstreamGarbage for a block over MAX_BLOCK bytes.
     """
 
     def __init__(self) -> None:
@@ -104,21 +103,14 @@ def _after_line_end(data: bytearray, at: int) -> int | None:
 def _parse(raw: bytes) -> Block:
     """The `data` of a block: its data lines joined; None when there are none."""
     if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-        return Block(raw, _text(raw[6:-2]))  # one line of data: nearly every block there is
+        return Block(raw, raw[6:-2])  # one line of data: nearly every block there is
     lines = []
     for line in raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         if line.startswith(b"data:"):
             lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
         elif line == b"data":
             lines.append(b"")
-    return Block(raw, _text(b"\n".join(lines)) if lines else None)
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UpstreamGarbage("the model server sent an event that is not UTF-8") from None
+    return Block(raw, b"\n".join(lines) if lines else None)
 
 
 def encode(data: bytes) -> bytes:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -36,11 +35,10 @@ _SERVED = frozenset(
 # Fields of a choice that carry tokens past the text filter; requests for them are refused.
 _UNFILTERED = ("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs", "routed_experts")
 
-DONE_BLOCK = encode(DONE.encode())
+DONE_BLOCK = encode(DONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What an event carries: the bytes that came, and the JSON in them (None when there is none).
 
     `clean` is False when the JSON holds fields that are not served.
@@ -93,7 +91,7 @@ class Surface(ABC):
             return Event(Part(block.raw))
         if block.data.strip() == DONE:
             return Event(Part(block.raw, done=True))
-        answer = _object(block.data.encode())
+        answer = _object(block.data)
         if "error" in answer and "choices" not in answer:
             raise UpstreamError("the model server reported an error")
         return self._parse(block.raw, answer)
@@ -119,7 +117,7 @@ class Surface(ABC):
             lanes.append(lane)
             if choice.get("finish_reason") is not None:
                 ends.append(lane)
-            pieces += _pieces(lane, choice, (), (place,))
+            _pieces(lane, choice, (), (place,), pieces)
         part = Part(raw, answer, not _needs_stripping(answer))
         return Event(part, tuple(lanes), tuple(pieces), tuple(ends))
 
@@ -268,20 +266,30 @@ def _strip(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pieces(
-    lane: int, value: Any, channel: tuple[Hashable, ...], slot: tuple[Hashable, ...]
-) -> Iterator[Piece]:
+    lane: int,
+    value: Any,
+    channel: tuple[Hashable, ...],
+    slot: tuple[Hashable, ...],
+    found: list[Piece],
+) -> None:
     """Every string below `value`. A streamed list's items are told apart by their own index."""
-    if isinstance(value, str):
-        if value:
-            yield Piece(lane, channel, value, slot)
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         for key, item in value.items():
-            if key not in _NOT_TEXT and item is not None:
-                yield from _pieces(lane, item, (*channel, key), (*slot, key))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            index = item.get("index", place) if isinstance(item, dict) else place
-            yield from _pieces(lane, item, (*channel, index), (*slot, place))
+            # Most fields of most events are null: they are passed over first.
+            if item is None or key in _NOT_TEXT:
+                continue
+            if type(item) is str:
+                if item:
+                    found.append(Piece(lane, (*channel, key), item, (*slot, key)))
+            elif type(item) is dict or type(item) is list:
+                _pieces(lane, item, (*channel, key), (*slot, key), found)
+        return
+    for place, item in enumerate(value):
+        index = item.get("index", place) if isinstance(item, dict) else place
+        if isinstance(item, str):
+            found.append(Piece(lane, (*channel, index), item, (*slot, place)))
+        elif isinstance(item, (dict, list)):
+            _pieces(lane, item, (*channel, index), (*slot, place), found)
 
 
 def _shorten(choice: dict[str, Any], path: tuple[Any, ...], length: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.phrases import Phrase
@@ -24,8 +24,7 @@ P = TypeVar("P")
 LEAD = 1024  # code points of a lead that are read: longer than any phrase
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Text that an event adds to one channel of one lane. `slot` names its place in the event."""
 
     lane: int
@@ -34,8 +33,7 @@ class Piece:
     slot: Hashable = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[P]):
+class Event(NamedTuple, Generic[P]):
     """One upstream event: what is forwarded (`payload`), and what it says of which lanes.
 
     An event without lanes (usage, a comment, the end mark) waits for all that came before it.
@@ -48,8 +46,7 @@ class Event(Generic[P]):
     ends: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Forward(Generic[P]):
+class Forward(NamedTuple, Generic[P]):
     """Send the event as it came."""
 
     event: Event[P]
