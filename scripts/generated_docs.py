@@ -33,7 +33,7 @@ def served_metrics() -> list[MetricWrapperBase]:
 
 def metric_name(metric: MetricWrapperBase) -> str:
     """The name under which Prometheus sees it."""
-    return metric._name + ("_total" if metric._type == "counter" else "")
+    return str(metric._name) + ("_total" if metric._type == "counter" else "")
 
 
 def metrics_reference() -> str:
