@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -49,6 +49,13 @@ class UpstreamSettings(Section):
     max_answer_bytes: int = Field(
         default=64 * 1024 * 1024, ge=1024, description="a larger answer is refused"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _base(cls, url: str) -> str:
+        """Clients are used to giving the address with /v1; paths are added to the base."""
+        return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
     overlap: Literal["auto", "off"] = Field(
         default="auto",
         description="auto: call the model while the prompt is judged; off: judge first",

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 
 from guard.policy import Policy, PolicySet
 from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
+
+
+def utc_today() -> date:
+    """The day by which dates of policies are judged, the same on every machine."""
+    return datetime.now(UTC).date()
+
 
 # Callers with the same policies share a binding; these are kept, the rest are built again.
 _BINDINGS_KEPT = 64
@@ -73,8 +79,13 @@ class Binding:
         """What shadow policies would have kept from coming out."""
         return self._automaton(self.shadows)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the automata are there; building them can take seconds."""
+        return "automaton" in self.__dict__ and "shadow_automaton" in self.__dict__
+
     def compile(self) -> None:
-        """Build the automata now rather than at the first request."""
+        """Build the automata now, off the event loop."""
         assert self.automaton is not None and self.shadow_automaton is not None
 
     def _automaton(self, policies: Sequence[Policy]) -> PhraseAutomaton:
@@ -105,7 +116,7 @@ class Enforcement:
 
     def binding(self, key: str | None, model: str, today: date | None = None) -> Binding:
         """The binding of a caller and a model on a day (today by default)."""
-        in_force = self.policies.in_force(key, model, today or date.today())
+        in_force = self.policies.in_force(key, model, today or utc_today())
         names = tuple(policy.name for policy in in_force)
         found = self._bindings.get(names)
         if found is None:

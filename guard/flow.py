@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,7 @@ class Answer:
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     outcome: str = "served"
+    close: Callable[[], None] | None = None  # always called once the answer is sent, or is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ class Flow:
         """The answer to one call. Raises RequestError, DetectorError or UpstreamError."""
         current = self._current()
         binding = current.enforcement.binding(call.key, call.asked.model)
+        if not binding.is_compiled:  # the first request of a caller that nobody foresaw
+            await asyncio.to_thread(binding.compile)
         if not binding.policies:
             return await self._pass(call, await self._send(call), binding)
         if call.asked.unreadable and binding.enforced:
@@ -129,9 +132,9 @@ class Flow:
             )
         verdict = current.detector.at_once(binding, call.asked)
         if verdict.flagged:
-            return await self._treat(call, verdict, current)
+            return await self._treat(call, verdict, current, binding)
         if not binding.asks_encoder:
-            await self._note_shadows(call, verdict, current)
+            await self._note_shadows(call, verdict, current, binding)
             return await self._filtered(call, await self._send(call), binding, current)
         return await self._judged(call, binding, current)
 
@@ -140,6 +143,7 @@ class Flow:
         beside = self._overlap and call.asked.stateless
         sending = asyncio.create_task(self._send(call)) if beside else None
         try:
+            await asyncio.sleep(0)  # the call leaves before tokenising takes the processor
             started = time.perf_counter()
             verdict = await current.detector.full(binding, call.asked)
             metrics.VERDICT_SECONDS.observe(time.perf_counter() - started)
@@ -147,11 +151,11 @@ class Flow:
                 if sending is not None:
                     await _give_up(sending, "flagged")
                     sending = None
-                return await self._treat(call, verdict, current)
+                return await self._treat(call, verdict, current, binding)
             if verdict.degraded:
                 metrics.DEGRADED.inc()
                 await self._record(call, current, {"decision": "degraded"})
-            await self._note_shadows(call, verdict, current)
+            await self._note_shadows(call, verdict, current, binding)
             reply = await (sending if sending is not None else self._send(call))
             sending = None
             return await self._filtered(call, reply, binding, current)
@@ -170,10 +174,12 @@ class Flow:
         metrics.FIRST_BYTE_SECONDS.observe(time.perf_counter() - started)
         return reply
 
-    async def _treat(self, call: Call, verdict: Verdict, current: InForce) -> Answer:
+    async def _treat(
+        self, call: Call, verdict: Verdict, current: InForce, binding: Binding
+    ) -> Answer:
         policy = verdict.policy
         assert policy is not None, "only a flagged request is treated"
-        await self._note_shadows(call, verdict, current)
+        await self._note_shadows(call, verdict, current, binding)
         strongest = max(verdict.signals, key=verdict.signals.__getitem__)
         metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, strongest).inc()
         await self._record(
@@ -198,7 +204,7 @@ class Flow:
         if reply.status != 200:
             return await self._upstream_error(call, reply, binding)
         if reply.is_event_stream:
-            return self._answer(reply, _closing(reply.chunks(), reply))
+            return self._answer(reply, _passed(reply, call.endpoint))
         return self._answer(reply, await _read(reply))
 
     async def _filtered(
@@ -211,18 +217,18 @@ class Flow:
             return await self._pass(call, reply, binding)
         filter_ = call.endpoint.filter(binding, call.asked)
         if reply.is_event_stream:
-            return self._answer(reply, self._stream(call, reply, filter_, current))
+            return self._answer(reply, self._stream(call, reply, filter_, current, binding))
         try:
             body = filter_.whole(await _read(reply))
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
         outcome = "filtered" if filter_.findings.cut else "served"
-        await self._note_findings(call, filter_.findings, current)
+        await self._note_findings(call, filter_.findings, current, binding)
         return self._answer(reply, body, outcome)
 
     async def _stream(
-        self, call: Call, reply: Reply, filter_: Filter, current: InForce
+        self, call: Call, reply: Reply, filter_: Filter, current: InForce, binding: Binding
     ) -> AsyncGenerator[bytes, None]:
         """A stream through the filter. A failure ends it with an error event; what was held
         back then is dropped, since nobody knows how it would have gone on."""
@@ -231,7 +237,7 @@ class Flow:
                 async for chunk in reply.chunks():
                     out = filter_.feed(chunk)
                     if filter_.findings.cut:
-                        await self._note_findings(call, filter_.findings, current)
+                        await self._note_findings(call, filter_.findings, current, binding)
                     if out:
                         yield out
                     if filter_.failure is not None:
@@ -241,7 +247,7 @@ class Flow:
                         break
                 else:
                     out = filter_.flush()
-                    await self._note_findings(call, filter_.findings, current)
+                    await self._note_findings(call, filter_.findings, current, binding)
                     if out:
                         yield out
                     if filter_.failure is not None:
@@ -270,17 +276,22 @@ class Flow:
     ) -> Answer:
         content_type = reply.headers.get("content-type", JSON)
         headers = {name: v for name, v in reply.headers.items() if name == "x-request-id"}
-        return Answer(200, body, content_type, headers, outcome)
+        return Answer(200, body, content_type, headers, outcome, reply.close)
 
     # --- evidence --------------------------------------------------------------------------
 
-    async def _note_shadows(self, call: Call, verdict: Verdict, current: InForce) -> None:
+    async def _note_shadows(
+        self, call: Call, verdict: Verdict, current: InForce, binding: Binding
+    ) -> None:
         for policy in verdict.shadows:
             metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, "any").inc()
             extra = {"decision": "would_flag", "policy": policy.name, "policy_hash": policy.hash}
-            await self._record(call, current, {**extra, "signals": verdict.signals})
+            must = bool(binding.enforced)
+            await self._record(call, current, {**extra, "signals": verdict.signals}, must=must)
 
-    async def _note_findings(self, call: Call, findings: Findings, current: InForce) -> None:
+    async def _note_findings(
+        self, call: Call, findings: Findings, current: InForce, binding: Binding
+    ) -> None:
         """Count and record what the filter found; once for each policy."""
         cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
         stripped = findings.stripped
@@ -290,11 +301,17 @@ class Flow:
         for name in cut:
             metrics.FILTERED.labels(name, "enforce").inc()
             await self._record(call, current, {"decision": "filtered", "policy": name})
+        must = bool(binding.enforced)
         for name in shadowed:
             metrics.FILTERED.labels(name, "shadow").inc()
-            await self._record(call, current, {"decision": "would_filter", "policy": name})
+            record = {"decision": "would_filter", "policy": name}
+            await self._record(call, current, record, must=must)
 
-    async def _record(self, call: Call, current: InForce, what: Mapping[str, Any]) -> None:
+    async def _record(
+        self, call: Call, current: InForce, what: Mapping[str, Any], *, must: bool = True
+    ) -> None:
+        """Audit a decision. Raises DetectorError when that fails, unless only shadow policies bind
+        the caller (`must` False): those never change an answer."""
         record = {
             "request": call.id,
             "endpoint": call.endpoint.name,
@@ -305,7 +322,9 @@ class Flow:
         try:
             await self._audit.write(record)
         except OSError as error:
-            raise DetectorError("the audit log refused a record") from error
+            metrics.AUDIT_FAILURES.inc()
+            if must:
+                raise DetectorError("the audit log refused a record") from error
 
 
 async def _read(reply: Reply) -> bytes:
@@ -315,10 +334,14 @@ async def _read(reply: Reply) -> bytes:
         reply.close()
 
 
-async def _closing(chunks: AsyncIterator[bytes], reply: Reply) -> AsyncGenerator[bytes, None]:
+async def _passed(reply: Reply, endpoint: Endpoint) -> AsyncGenerator[bytes, None]:
+    """A stream as it comes; a failure ends it with an error event of its own."""
     try:
-        async for chunk in chunks:
+        async for chunk in reply.chunks():
             yield chunk
+    except UpstreamError as error:
+        metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+        yield b"\n\n" + endpoint.error_events(error)
     finally:
         reply.close()
 

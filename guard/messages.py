@@ -15,14 +15,27 @@ MESSAGE_FIELDS = frozenset(
         "reasoning", "reasoning_content", "annotations", "audio", "tools",
     }
 )  # fmt: skip
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-_PLUMBING = frozenset({"role", "type", "id", "tool_call_id"})
+_LAST_TURNS = 3
+# Words of the protocol and of JSON Schema: as values they say nothing, whoever wrote them.
+_PROTOCOL = frozenset(
+    {
+        "type", "function", "object", "string", "integer", "number", "boolean", "array", "null",
+        "text", "json_schema", "json_object", "auto", "none", "required", "properties", "name",
+        "description", "parameters", "arguments", "id", "strict",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`texts`: one string a part or field; `spans`: the same joined, so that nothing hides across
-    parts or turns; `unreadable`: the kind of a part that is not text, if there is one."""
+    """All text of a conversation.
+
+    `texts`: one string a part or field, and questions put together again that were split over
+    parts or over the last user turns; `spans`: all of it joined, so that no name hides across
+    parts or turns; `unreadable`: the kind of a part that is not text, if there is one.
+    """
 
     texts: tuple[str, ...]
     spans: tuple[str, ...]
@@ -35,15 +48,24 @@ def read_messages(messages: Any) -> Conversation:
         raise wrong_type("messages", "a non-empty list of messages")
     texts: list[str] = []
     spans: list[str] = []
+    turns: list[str] = []
     unreadable: str | None = None
     for index, message in enumerate(messages):
         parts, odd = _message_texts(index, message)
         unreadable = unreadable or odd
         texts += parts
         if len(parts) > 1:
-            spans.append("".join(parts))  # a name may be cut in two by a part's end
+            # A part may end between words or inside one.
+            spans.append("".join(parts))
+            texts += [" ".join(parts), "".join(parts)]
+        if message["role"] == "user":
+            turns.append(" ".join(parts))
+        if isinstance(message.get("tool_call_id"), str):
+            spans.append(message["tool_call_id"])
     if len(texts) > 1:
         spans.append("\n".join(texts))
+    if len(turns) > 1:
+        texts.append(" ".join(turns[-_LAST_TURNS:]))
     return Conversation(tuple(texts), tuple(spans), unreadable)
 
 
@@ -55,12 +77,13 @@ def wrong_type(field: str, wanted: str) -> RequestError:
 def strings(value: Any) -> Iterator[str]:
     """Every string below a JSON value, keys of objects too: a schema's names reach the prompt."""
     if isinstance(value, str):
-        yield value
+        if value not in _PROTOCOL:
+            yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key not in _PLUMBING:
+            if key not in _PROTOCOL:
                 yield key
-                yield from strings(item)
+            yield from strings(item)
     elif isinstance(value, list):
         for item in value:
             yield from strings(item)
@@ -79,8 +102,10 @@ def _message_texts(index: int, message: Any) -> tuple[list[str], str | None]:
             param=f"messages[{index}].{name}",
         )
     texts, unreadable = _content_texts(index, message.get("content"))
+    if message["role"] not in _ROLES:
+        texts.append(message["role"])  # many templates print it as it is
     for key, value in message.items():
-        if key != "content" and key not in _PLUMBING and value is not None:
+        if key not in ("content", "role", "tool_call_id") and value is not None:
             texts.append("\n".join(strings(value)))
     return texts, "audio" if message.get("audio") else unreadable
 
@@ -106,5 +131,9 @@ def _content_texts(index: int, content: Any) -> tuple[list[str], str | None]:
             unreadable = part["type"][:32]
         elif not isinstance(part.get(key), str):
             raise wrong_type(where, f"a list whose {part['type']!r} parts have {key!r}")
-        texts += [text for name, text in part.items() if name != "type" and isinstance(text, str)]
+        if key is not None and isinstance(part.get(key), str):
+            texts.append(part[key])
+        rest = "\n".join(strings({k: v for k, v in part.items() if k not in ("type", key)}))
+        if rest.strip():
+            texts.append(rest)
     return texts, unreadable

@@ -61,6 +61,7 @@ RELOADS = Counter(
     ["result"],
 )  # fmt: skip
 AUDIT_RECORDS = Counter("guard_audit_records_total", "Records written to the audit log.")
+AUDIT_FAILURES = Counter("guard_audit_failures_total", "Records the audit log refused.")
 ENCODER_QUEUE = Gauge(
     "guard_encoder_queue", "Texts waiting for the encoder.", multiprocess_mode="livesum"
 )

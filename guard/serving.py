@@ -7,7 +7,6 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +19,7 @@ from guard.api.state import State
 from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
 from guard.detect import Detector
-from guard.enforcement import Enforcement, PhraseCache
+from guard.enforcement import Enforcement, PhraseCache, utc_today
 from guard.errors import PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
@@ -31,6 +30,7 @@ from guard.upstream import Upstream, UpstreamOptions
 log = logging.getLogger("guard.serving")
 
 _REFRESH_SECONDS = 5.0
+_OVERDUE_SECONDS = 600.0
 
 
 def upstream_options(settings: Settings) -> UpstreamOptions:
@@ -149,6 +149,7 @@ class Worker:
             watching = asyncio.create_task(
                 self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
             )
+            aging = asyncio.create_task(self._count_overdue())
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -157,6 +158,7 @@ class Worker:
                 yield
             finally:
                 gc.unfreeze()
+                aging.cancel()
                 stop.set()
                 await watching
 
@@ -176,11 +178,18 @@ class Worker:
         gc.freeze()
         metrics.RELOADS.labels("swapped").inc()
 
+    async def _count_overdue(self) -> None:
+        """Dates pass while the files stay as they are."""
+        while True:
+            await asyncio.sleep(_OVERDUE_SECONDS)
+            policies = self.state.current().enforcement.policies.policies
+            metrics.POLICIES_OVERDUE.set(sum(p.is_overdue(utc_today()) for p in policies))
+
     def _take_over(self, ready: InForce) -> None:
         previous = self.state.in_force
         self.state.in_force = ready
         policies = ready.enforcement.policies
-        overdue = sum(policy.is_overdue(date.today()) for policy in policies.policies)
+        overdue = sum(policy.is_overdue(utc_today()) for policy in policies.policies)
         metrics.set_in_force(
             ready.enforcement.hash,
             previous.enforcement.hash if previous else None,

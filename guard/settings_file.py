@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from guard.config import Settings
+from guard.config import Settings, UpstreamSettings
 from guard.errors import ConfigError, PolicyError
 from guard.policy.source import validated
 from guard.policy.yaml_tree import read_tree
@@ -25,7 +25,7 @@ def load_settings(path: Path | None, *, upstream: str | None = None) -> Settings
     if upstream is not None:
         if not upstream.startswith(("http://", "https://")):
             raise ConfigError("--upstream must begin with http:// or https://")
-        over["url"] = upstream.removesuffix("/").removesuffix("/v1")
+        over["url"] = UpstreamSettings(url=upstream).url
     if key := os.environ.get("GUARD_UPSTREAM_API_KEY"):
         over["api_key"] = key
     if not over:

@@ -51,11 +51,17 @@ class _Silence:
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._timer = self._loop.call_later(seconds, self._look)
+        self._waiting = True
         self.expired = False
 
-    def heard(self) -> None:
-        """Something has arrived."""
+    def listen(self) -> None:
+        """Waiting for the next bytes begins."""
         self._last = self._loop.time()
+        self._waiting = True
+
+    def heard(self) -> None:
+        """Something has arrived; until `listen` it is the client who takes time."""
+        self._waiting = False
 
     def stop(self) -> None:
         """The answer has ended."""
@@ -63,6 +69,8 @@ class _Silence:
 
     def _look(self) -> None:
         left = self._last + self._seconds - self._loop.time()
+        if not self._waiting:
+            left = self._seconds
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
         else:
@@ -102,6 +110,7 @@ class Reply:
             while chunk := await content.readany():
                 silence.heard()
                 yield chunk
+                silence.listen()
         except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
             if silence.expired:
                 raise UpstreamTimeout("the model server stopped sending") from None

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from prometheus_client.metrics import MetricWrapperBase
@@ -79,7 +79,9 @@ def _command(name: str, command: Any) -> str:
 def _option(param: Any) -> str:
     names = [param.name.upper()] if param.param_type_name == "argument" else param.opts
     flag = getattr(param, "is_flag", False)
-    kind = "" if flag else _KINDS[param.type_descriptor.annotation]
+    annotation = param.type_descriptor.annotation
+    choices = ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    kind = "" if flag else choices or _KINDS[annotation]
     default = "required" if param.required else ""
     if param.default is not None and not flag:
         default = f"`{param.default}`"

@@ -72,6 +72,11 @@ def test_a_mistake_names_its_place(tmp_path: Path, text: str, line: int, words: 
     assert words in str(refused.value)
 
 
+def test_the_address_may_be_given_with_v1_in_the_file_too(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, "upstream: {url: http://vllm:8000/v1/}")
+    assert load_settings(path).upstream.url == "http://vllm:8000"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load_settings(tmp_path / "nowhere.yaml")

@@ -70,7 +70,11 @@ class Generate:
 
     async def _answer(self, call: Call, send: Send) -> str:
         answer = await self._state.flow.answer(call)
-        await send_answer(send, answer, call.id)
+        try:
+            await send_answer(send, answer, call.id)
+        finally:
+            if answer.close is not None:  # a stream that never began closes nothing by itself
+                answer.close()
         return answer.outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
 
@@ -33,7 +34,10 @@ class Models:
     async def _answer(self, scope: Scope) -> Answer:
         path = "/v1/models"
         if name := scope["path_params"].get("model"):
-            path += "/" + "/".join(_quoted(part) for part in name.split("/"))
+            parts = name.split("/")
+            if any(part in ("", ".", "..") for part in parts):
+                raise UnknownRoute("This path is not served.", code="unknown_path")
+            path += "/" + "/".join(quote(part, safe="") for part in parts)
         reply = await self._state.upstream.get(path)
         try:
             body = await reply.read()
@@ -43,9 +47,3 @@ class Models:
             status, body = error_bytes(UpstreamError("The model server failed."))
             return Answer(status, body)
         return Answer(reply.status, body, reply.headers.get("content-type", JSON))
-
-
-def _quoted(part: str) -> str:
-    from urllib.parse import quote
-
-    return quote(part, safe="")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from guard.api.body import parse_object, read_body
+from guard.api.body import ClientGone, parse_object, read_body
 from guard.check import check_row
+from guard.enforcement import utc_today
 from guard.errors import AuthenticationError, GuardError, RequestError, UpstreamError
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def router(state: State) -> APIRouter:
     @routes.post("/v1/guard/check", summary="Judge one row without calling the model")
     async def check(request: Request) -> Response:
         authorise(request)
-        body = await read_body(request.receive, state.settings.limits.max_body_bytes)
+        try:
+            body = await read_body(request.receive, state.settings.limits.max_body_bytes)
+        except ClientGone:
+            return Response(status_code=499)
         row = parse_object(body)
         result = await check_row(state.current(), row)
         return _json(result.as_row(row.get("id")))
@@ -65,7 +68,7 @@ async def readiness(state: State) -> tuple[bool, dict[str, Any]]:
         "policies_loaded_at": status.loaded_at.isoformat(),
         "policies_last_error": status.last_error is not None,
         "policies_overdue": [
-            p.name for p in state.store.current.policies if p.is_overdue(date.today())
+            p.name for p in state.store.current.policies if p.is_overdue(utc_today())
         ],
     }
     try:

@@ -113,6 +113,14 @@ def _parse(raw: bytes) -> Block:
     return Block(raw, b"\n".join(lines) if lines else None)
 
 
+def beside_data(block: Block) -> bytes:
+    """What a block says besides its data: comments, event names, ids. Empty for nearly all."""
+    if block.data is not None and len(block.raw) == len(block.data) + 8:
+        return b""
+    lines = block.raw.replace(b"\r", b"\n").split(b"\n")
+    return b"\n".join(line for line in lines if line and not line.startswith(b"data:"))
+
+
 def encode(data: bytes) -> bytes:
     """One event with one line of data."""
     return b"data: " + data + b"\n\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from guard.api.sse import Block, SSEDecoder
+from guard.api.sse import Block, SSEDecoder, beside_data, encode
 from guard.api.surface import DONE_BLOCK, Part, Surface
 from guard.asked import Asked
 from guard.enforcement import Binding
@@ -79,6 +79,8 @@ class AnswerFilter:
         self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
         self._supplied: dict[Phrase, bool] = {}
         self._automaton = binding.automaton
+        # Without an enforced policy the answer is only watched: its bytes are not touched.
+        self._acts = bool(binding.enforced)
         self._hold: HoldBack[Part] = HoldBack(self._automaton, self._exempt, asked.leads)
         self._decoder = SSEDecoder()
         self._template: dict[str, object] = {}
@@ -95,13 +97,26 @@ class AnswerFilter:
         return self._done
 
     def whole(self, body: bytes) -> bytes:
-        """Filter a whole answer; the same bytes when nothing in it matches."""
-        event = self._surface.whole(body)
+        """Filter a whole answer; the same bytes when nothing in it matches.
+
+        Raises UpstreamGarbage for what cannot be read, unless the answer is only watched.
+        """
+        try:
+            event = self._surface.whole(body)
+        except UpstreamError:
+            if self._acts:
+                raise
+            return body
         if self._shadow is not None:
             self._shadow.watch(event)
             self._shadow.flush()
+        if not self._acts:
+            return body
         if event.payload.clean and not self._asked.leads and not self._finds(event):
             return body
+        return self._rewritten(event, body)
+
+    def _rewritten(self, event: Event[Part], body: bytes) -> bytes:
         for release in self._hold.feed(event) + self._hold.flush():
             if isinstance(release, Trim):
                 body = self._surface.trimmed_whole(release)
@@ -118,25 +133,35 @@ class AnswerFilter:
     def feed(self, chunk: bytes) -> bytes:
         """Take upstream bytes; returns what may leave. A bad event is remembered as `failure`:
         what came before it may still leave."""
-        return self._take_all(self._decoder.feed(chunk))
+        out = self._take_all(self._decoder.feed(chunk))
+        return out if self._acts else chunk
 
     def flush(self) -> bytes:
         """The upstream has ended."""
         out = self._take_all(self._decoder.flush())
-        if not self._done and self.failure is None:
+        if self._acts and not self._done and self.failure is None:
             out += self._write(self._hold.flush())
         if self._shadow is not None:
             self._shadow.flush()
-        return out
+        return out if self._acts else b""
 
     def _take_all(self, blocks: Iterable[Block]) -> bytes:
         out = bytearray()
         try:
             for block in blocks:
-                out += self._take(self._surface.event(block))
+                out += self._take(self._cleaned(block))
         except UpstreamError as error:
-            self.failure = error
+            if self._acts:
+                self.failure = error
         return bytes(out)
+
+    def _cleaned(self, block: Block) -> Event[Part]:
+        """The event of a block, without comments and names that hold forbidden text."""
+        beside = beside_data(block)
+        if beside and self._automaton.find_all(beside.decode("utf-8", "replace")):
+            self.findings.stripped += 1
+            block = Block(b"" if block.data is None else encode(block.data), block.data)
+        return self._surface.event(block)
 
     def _take(self, event: Event[Part]) -> bytes:
         if self._done:
@@ -145,6 +170,8 @@ class AnswerFilter:
             self._template = event.payload.answer
         if self._shadow is not None:
             self._shadow.watch(event)
+        if not self._acts:
+            return b""
         releases = self._hold.feed(event)
         if event.payload.done:
             # After the end mark nothing can complete a match: what is held is benign text.

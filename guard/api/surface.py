@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -32,6 +33,15 @@ _NOT_TEXT = frozenset({"role", "type", "finish_reason", "object"})
 _SERVED = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
 )
+# Keys of an answer that the protocol defines; any other key is text too.
+_KEYS = frozenset(
+    {
+        "index", "message", "delta", "text", "content", "reasoning", "reasoning_content",
+        "refusal", "tool_calls", "function_call", "function", "name", "arguments", "id",
+        "annotations", "audio", "stop_reason", "logprobs", "finish_reason", "role", "type",
+        "token_ids",
+    }
+)  # fmt: skip
 # Fields of a choice that carry tokens past the text filter; requests for them are refused.
 _UNFILTERED = ("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs", "routed_experts")
 
@@ -133,11 +143,11 @@ class Surface(ABC):
 
     def trimmed_block(self, trim: Trim[Part]) -> bytes:
         """A stream's event after trimming; the closed lanes' end follows in `lane_end`."""
-        return encode(orjson.dumps(_trimmed(trim, finish=None)))
+        return encode(orjson.dumps(_trimmed(trim, None, partial(self.said, chunk=True))))
 
     def trimmed_whole(self, trim: Trim[Part]) -> bytes:
         """A whole answer after trimming: the closed lanes end with `content_filter`."""
-        return orjson.dumps(_trimmed(trim, finish="content_filter"))
+        return orjson.dumps(_trimmed(trim, "content_filter", partial(self.said, chunk=False)))
 
     def lane_end(self, lane: int, template: Mapping[str, Any]) -> bytes:
         """The event that ends a lane with `content_filter`; `template` is any earlier event."""
@@ -238,21 +248,30 @@ def _needs_stripping(answer: Mapping[str, Any]) -> bool:
     return False
 
 
-def _trimmed(trim: Trim[Part], finish: str | None) -> dict[str, Any]:
+def _trimmed(
+    trim: Trim[Part], finish: str | None, said: Callable[[str], dict[str, Any]]
+) -> dict[str, Any]:
     answer = _strip(trim.event.payload.answer or {})
     kept = []
     for place, choice in enumerate(answer["choices"]):
-        if choice["index"] in trim.dropped:
-            continue
-        if choice["index"] in trim.closed:
-            for slot, length in trim.keep.items():
-                if isinstance(slot, tuple) and slot[0] == place:
-                    _shorten(choice, slot[1:], length)
-            choice["finish_reason"] = finish
-            if "stop_reason" in choice:
-                choice["stop_reason"] = None
-        kept.append(choice)
+        lane = choice["index"]
+        if lane in trim.closed:
+            kept.append({**_shortened(choice, place, trim, said), "finish_reason": finish})
+        elif lane not in trim.dropped:
+            kept.append(choice)
     return {**answer, "choices": kept}
+
+
+def _shortened(
+    choice: dict[str, Any], place: int, trim: Trim[Part], said: Callable[[str], dict[str, Any]]
+) -> dict[str, Any]:
+    """A choice up to where its match begins."""
+    if None in trim.keep:  # the match is in a key, which has no part that could stay
+        return {"index": choice["index"], **said("")}
+    for slot, length in trim.keep.items():
+        if isinstance(slot, tuple) and slot[0] == place:
+            _shorten(choice, slot[1:], length)
+    return {key: None if key == "stop_reason" else value for key, value in choice.items()}
 
 
 def _strip(answer: dict[str, Any]) -> dict[str, Any]:
@@ -278,6 +297,8 @@ def _pieces(
             # Most fields of most events are null: they are passed over first.
             if item is None or key in _NOT_TEXT:
                 continue
+            if key not in _KEYS:
+                found.append(Piece(lane, (*channel, key, "key"), key))
             if type(item) is str:
                 if item:
                     found.append(Piece(lane, (*channel, key), item, (*slot, key)))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import uvicorn
@@ -15,6 +15,8 @@ from guard.cli.progress import progress_bars
 from guard.config import Settings
 from guard.errors import ConfigError, DetectorError, PolicyError
 from guard.settings_file import load_settings
+
+Level = Literal["debug", "info", "warning", "error"]
 
 log = logging.getLogger("guard")
 
@@ -30,7 +32,7 @@ def serve(
     config: Annotated[
         Path | None, typer.Option(help="Settings file (YAML); the options above win over it.")
     ] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[Level, typer.Option(help="How much is logged.")] = "info",
 ) -> None:
     """Serve the guarded endpoint in front of a model server.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -87,6 +88,34 @@ def test_the_packaged_encoder_finds_paraphrases(
     upstream.always(Reply.json(chat_completion("Here you are.")))
     (choice,) = proxy.chat(prompt).json()["choices"]
     assert choice["message"]["content"] == (MESSAGE if flagged else "Here you are.")
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": STORED[:32]},
+                    {"type": "text", "text": STORED[32:]},
+                ],
+            }
+        ],
+        [
+            {"role": "user", "content": "Which element did the first woman"},
+            {"role": "assistant", "content": "Yes?"},
+            {"role": "user", "content": "to win a Nobel prize"},
+            {"role": "user", "content": "discover?"},
+        ],
+    ],
+)
+def test_a_question_split_over_parts_or_turns_is_put_together(
+    proxy: Proxy, upstream: ScriptedUpstream, messages: Any
+) -> None:
+    answer = proxy.post("/v1/chat/completions", {"model": "m", "messages": messages}).json()
+    assert answer["choices"][0]["message"]["content"] == MESSAGE
 
 
 @pytest.mark.encoder

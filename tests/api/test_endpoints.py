@@ -51,7 +51,9 @@ def stream_bytes(proxy: Proxy, path: str, body: Any) -> bytes:
 
 def events(raw: bytes) -> list[Any]:
     """The JSON of each event; the end mark as a string."""
-    found = [line[6:] for line in raw.decode().splitlines() if line.startswith("data: ")]
+    found = [
+        line[6:] for line in raw.decode(errors="replace").splitlines() if line.startswith("data: ")
+    ]
     return ["[DONE]" if data == "[DONE]" else orjson.loads(data) for data in found]
 
 
@@ -138,6 +140,20 @@ def test_a_caller_without_policies_gets_everything_untouched(
         assert proxy.post(CHAT, body).content == orjson.dumps(answer)
 
 
+def test_a_caller_with_only_shadow_policies_gets_everything_untouched(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, names=["Harry Potter"], texts=[PASSAGE], mode="shadow")
+    whole = chat_completion(f"Harry Potter: {PASSAGE}", logprobs={"content": []})
+    garbage = b"data: not json\n\n: Harry Potter\n\n"
+    pieces = [*sse(*chat_chunks(["Harry ", "Potter ", PASSAGE])), garbage]
+    upstream.reply(Reply.json(whole), Reply.json(["odd"]), Reply.events(pieces))
+    with Proxy(tmp_path, upstream.url) as proxy:
+        assert proxy.chat("Harry Potter?", logprobs=True).content == orjson.dumps(whole)
+        assert proxy.chat("x").content == b'["odd"]'
+        assert stream_bytes(proxy, CHAT, chat_body("x")) == b"".join(pieces)
+
+
 # --- forbidden text ----------------------------------------------------------------------------
 
 
@@ -221,6 +237,35 @@ def test_tool_call_arguments_of_a_whole_answer_are_filtered(
     (choice,) = proxy.chat("x").json()["choices"]
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"a": "'
     assert choice["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_of_an_answer_is_text_too(
+    proxy: Proxy, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    odd = {"arguments": {"Harry Potter": 1}}
+    if stream:
+        chunks = [chat_chunk({"content": "fine "}), chat_chunk({"function_call": odd})]
+        upstream.reply(Reply.events(sse(*chunks, done=True)))
+        raw = stream_bytes(proxy, CHAT, chat_body("x"))
+        assert channel_text(raw, "delta", "content") == "fine "
+    else:
+        upstream.reply(Reply.json(chat_completion("fine", message={"function_call": odd})))
+        raw = proxy.chat("x").content
+    assert b"Harry" not in raw
+    assert b"content_filter" in raw
+
+
+@pytest.mark.parametrize("beside", [b": Harry Potter\n", b"event: Harry Potter\n", b"id: \xff\n"])
+def test_what_an_event_says_beside_its_data_is_read_too(
+    proxy: Proxy, upstream: ScriptedUpstream, beside: bytes
+) -> None:
+    first, *rest = sse(*chat_chunks(["fine "]), done=True)
+    upstream.reply(Reply.events([beside + first, beside + b"\n", *rest]))
+    raw = stream_bytes(proxy, CHAT, chat_body("x"))
+    assert b"Harry" not in raw
+    assert channel_text(raw, "delta", "content") == "fine "
+    assert (beside in raw) == (b"Harry" not in beside)
 
 
 def test_other_choices_go_on_when_one_is_cut(proxy: Proxy, upstream: ScriptedUpstream) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.api.test_bad_input import refused
 from tests.api.test_endpoints import channel_text, events
-from tests.support.proxy import Proxy, chat_body, until
+from tests.support.proxy import Proxy, chat_body, until, write_policy
 from tests.support.upstream import (
     Fault,
     Framing,
@@ -107,6 +107,31 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_drops_what_was_held(
     assert last["error"]["code"] == code
     sent = channel_text(b"\n".join(raw.split(b"\n\n")[:-3]), "delta", "content")
     assert sent == ("He is ry Pot" if held == "ry Pot" else "He is ")
+
+
+@pytest.mark.parametrize(("fault", "code"), STREAM_FAULTS)
+def test_a_stream_without_policies_that_breaks_off_ends_with_an_error_too(
+    tmp_path: Path, upstream: ScriptedUpstream, fault: Fault, code: str
+) -> None:
+    write_policy(tmp_path, names=["Harry Potter"], applies_to={"models": ["other"]})
+    upstream.reply(Reply.events(sse(*chat_chunks(["fine "])), fault=fault))
+    with Proxy(tmp_path, upstream.url, upstream=SHORT) as proxy:
+        raw = proxy.post(CHAT, chat_body("x", stream=True)).content
+    *_, last, done = events(raw)
+    assert (last["error"]["code"], done) == (code, "[DONE]")
+
+
+def test_a_slow_client_is_not_a_silent_upstream(hasty: Proxy, upstream: ScriptedUpstream) -> None:
+    pieces = sse(*chat_chunks(["x" * 4_000] * 4_000), done=True)
+    upstream.reply(Reply.events(pieces))
+    received = b""
+    body = chat_body("x", stream=True)
+    with httpx.stream("POST", hasty.url + CHAT, json=body, timeout=30) as response:
+        chunks = response.iter_raw()
+        received += next(chunks)
+        time.sleep(1.5)  # longer than the upstream may be silent
+        received += b"".join(chunks)
+    assert received == b"".join(pieces)
 
 
 GARBAGE = [

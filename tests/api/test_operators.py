@@ -96,6 +96,20 @@ def test_models_are_the_upstreams_own(proxy: Proxy, upstream: ScriptedUpstream) 
     refused(httpx.get(f"{proxy.url}/v1/models"), 502, "upstream_error")
 
 
+@pytest.mark.parametrize("name", ["..", "%2e%2e/%2e%2e/metrics", "a/../../metrics", ".", "a//b"])
+def test_the_name_of_a_model_reaches_no_other_path(
+    proxy: Proxy, upstream: ScriptedUpstream, name: str
+) -> None:
+    import socket
+    from urllib.parse import urlsplit
+
+    place = urlsplit(proxy.url)
+    with socket.create_connection((place.hostname, place.port)) as raw:  # clients tidy paths
+        raw.sendall(f"GET /v1/models/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b" 404 " in raw.recv(65_536).splitlines()[0]
+    assert upstream.requests == []
+
+
 def test_readiness_tells_what_is_in_force(proxy: Proxy, upstream: ScriptedUpstream) -> None:
     upstream.always(Reply.json({"data": []}))
     response = httpx.get(f"{proxy.url}/readyz")

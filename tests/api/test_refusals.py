@@ -158,6 +158,24 @@ PLACES: list[tuple[str, dict[str, Any]]] = [
     ("documents", {"documents": [{"text": "Harry Potter was born"}]}),
     ("template", {"chat_template_kwargs": {"note": "Harry Potter"}}),
     ("stop", {"stop": ["Harry Potter"]}),
+    ("role", {"messages": [{"role": "Harry Potter", "content": "hi"}]}),
+    ("call id", {"messages": [{"role": "tool", "tool_call_id": "Harry Potter", "content": "x"}]}),
+    (
+        "property called id",
+        {"tools": [{"function": {"parameters": {"id": {"description": "Harry Potter"}}}}]},
+    ),
+    ("property called type", {"tools": [{"function": {"parameters": {"type": "Harry Potter"}}}]}),
+    (
+        "nested in a part",
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "x", "extra": {"Harry": ["Potter"]}}],
+                }
+            ]
+        },
+    ),
 ]
 
 

@@ -103,6 +103,7 @@ def test_check_refuses_bad_policies(tmp_path: Path) -> None:
         (["--policies", "nowhere"], "nowhere"),
         (["--policies", "POLICIES", "--upstream", "vllm:8000"], "--upstream must begin with"),
         (["--policies", "POLICIES", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--policies", "POLICIES", "--log-level", "loud"], "loud"),
     ],
 )
 def test_serve_does_not_start_on_what_it_cannot_use(
