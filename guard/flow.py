@@ -27,6 +27,10 @@ from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
 from guard.treatments import TREATMENTS, Answers
 from guard.upstream import Reply, Upstream
 
+# Turns of the event loop until the transport has written a request: it starts a task of its own
+# for that. Tokenising the prompt would hold the processor before the call has left.
+_TURNS_TO_SEND = 4
+
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 
@@ -143,7 +147,8 @@ class Flow:
         beside = self._overlap and call.asked.stateless
         sending = asyncio.create_task(self._send(call)) if beside else None
         try:
-            await asyncio.sleep(0)  # the call leaves before tokenising takes the processor
+            for _ in range(_TURNS_TO_SEND):
+                await asyncio.sleep(0)
             started = time.perf_counter()
             verdict = await current.detector.full(binding, call.asked)
             metrics.VERDICT_SECONDS.observe(time.perf_counter() - started)
