@@ -51,7 +51,10 @@ class Filter(Protocol):
     failure: UpstreamError | None
 
     @property
-    def finished(self) -> bool: ...
+    def ended(self) -> bool: ...
+
+    @property
+    def cut_short(self) -> bool: ...
 
     def whole(self, body: bytes) -> bytes: ...
 
@@ -247,16 +250,18 @@ class Flow:
                         yield out
                     if filter_.failure is not None:
                         raise filter_.failure
-                    if filter_.finished:
-                        metrics.CANCELLED.labels("cut").inc()
+                    if filter_.ended:
                         break
+                out = filter_.flush()
+                await self._note_findings(call, filter_.findings, current, binding)
+                if out:
+                    yield out
+                if filter_.failure is not None:
+                    raise filter_.failure
+                if filter_.cut_short:
+                    metrics.CANCELLED.labels("cut").inc()
                 else:
-                    out = filter_.flush()
-                    await self._note_findings(call, filter_.findings, current, binding)
-                    if out:
-                        yield out
-                    if filter_.failure is not None:
-                        raise filter_.failure
+                    await reply.drain()
             except UpstreamError as error:
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
                 yield call.endpoint.error_events(error)

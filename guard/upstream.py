@@ -18,6 +18,7 @@ from guard.errors import UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
 
 # Headers of an upstream answer that a client may see; all else is the engine's business.
 _FORWARDED = frozenset({"content-type", "x-request-id", "retry-after"})
+_DRAIN_SECONDS = 1.0
 _CLOSED_EARLY = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
@@ -119,6 +120,18 @@ class Reply:
             silence.stop()
         if silence.expired:
             raise UpstreamTimeout("the model server stopped sending")
+
+    async def drain(self) -> None:
+        """Read the end of a body whose content has ended, so that its connection can serve again.
+
+        Gives up after a moment: `close` then closes the socket.
+        """
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await self._response.content.readany():
+                    pass
+        except (TimeoutError, aiohttp.ClientError):
+            return
 
     def close(self) -> None:
         """Close the socket unless the answer was read to its end; vLLM then stops generating."""

@@ -92,9 +92,14 @@ class AnswerFilter:
         )
 
     @property
-    def finished(self) -> bool:
-        """True when nothing more can follow: the end mark is out, or every lane was cut."""
+    def ended(self) -> bool:
+        """True when the end mark is out: nothing more can follow."""
         return self._done
+
+    @property
+    def cut_short(self) -> bool:
+        """True when every lane was cut: the upstream need not go on."""
+        return len(self._hold.cut_lanes) >= self._asked.lanes
 
     def whole(self, body: bytes) -> bytes:
         """Filter a whole answer; the same bytes when nothing in it matches.
@@ -183,7 +188,7 @@ class AnswerFilter:
         out = self._write(releases)
         if event.payload.done:
             self._done = True
-        elif len(self._hold.cut_lanes) >= self._asked.lanes:
+        elif self.cut_short:
             self._done = True
             out += DONE_BLOCK
         return out

@@ -280,6 +280,36 @@ def test_other_choices_go_on_when_one_is_cut(proxy: Proxy, upstream: ScriptedUps
     assert finishes(raw) == {0: "content_filter", 1: "stop"}
 
 
+@pytest.mark.parametrize("body", [chat_body("x"), chat_body("x", n=2)])
+def test_a_streams_connection_serves_again(
+    proxy: Proxy, upstream: ScriptedUpstream, body: Any
+) -> None:
+    upstream.always(Reply.events(sse(*chat_chunks(BENIGN, n=2), done=True)))
+    for _ in range(5):
+        stream_bytes(proxy, CHAT, body)
+    assert len({request.connection for request in upstream.requests}) == 1
+
+
+def test_nothing_follows_the_end_mark(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+    pieces = sse(*chat_chunks(BENIGN), done=True)
+    late = sse(*chat_chunks(["Harry Potter, late"]), done=True)
+    upstream.reply(Reply.events([*pieces, *late]))
+    assert stream_bytes(proxy, CHAT, chat_body("x")) == b"".join(pieces)
+
+
+def test_a_shadow_policy_beside_an_enforced_one_is_counted_on_streams(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, "enforced", names=["Harry Potter"])
+    write_policy(tmp_path, "watched", names=["Marie Curie"], mode="shadow")
+    pieces = sse(*chat_chunks(["It was Marie ", "Curie"]), done=True)
+    upstream.reply(Reply.events(pieces))
+    with Proxy(tmp_path, upstream.url) as proxy:
+        assert stream_bytes(proxy, CHAT, chat_body("x")) == b"".join(pieces)
+        metrics = httpx.get(f"{proxy.url}/metrics").text
+    assert 'guard_filtered_total{mode="shadow",policy="watched"}' in metrics
+
+
 def test_a_cut_answer_stops_the_upstream(proxy: Proxy, upstream: ScriptedUpstream) -> None:
     chunks = sse(*chat_chunks(["Harry Potter is "] + ["more "] * 2_000), done=True)
     upstream.reply(Reply.events(chunks, spacing=0.01))
