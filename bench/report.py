@@ -1,7 +1,7 @@
-"""Renders `bench/results/proxy.json` as the tables of `docs/benchmarks.md`.
+"""Renders `bench/results/proxy.json`: all of it in `docs/benchmarks.md`, the headline in README.md.
 
-python -m bench.report            # fill the marked block of docs/benchmarks.md
-python -m bench.report --check    # exit 1 when the page does not show these results
+python -m bench.report            # fill the marked blocks
+python -m bench.report --check    # exit 1 when a page does not show these results
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from bench.proxy import RESULT
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN = "<!-- results of bench/proxy.py: begin -->"
-END = "<!-- results of bench/proxy.py: end -->"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+FRONT = ROOT / "README.md"
 
 ARM_NAMES = {
     "direct": "direct, no proxy",
@@ -143,22 +143,69 @@ def render(result: dict[str, Any]) -> str:
     ).strip()
 
 
+def headline(result: dict[str, Any]) -> str:
+    """The figures a reader of the front page asks for."""
+    box, json_, first = result["machine"], cells(result, "json"), cells(result, "first_token")
+    ratio = {(row["arm"], row["workers"], row["concurrency"]): row for row in result["ratios"]}
+    names = ratio["ours_policies", 1, 16]
+    resident = {(row["arm"], row["workers"]): row["after_mib"]["rss"] for row in result["memory"]}
+
+    def added(arm: str) -> str:
+        return number(first[arm, 1, 1]["added_first_delta_p50_ms"], 1)
+
+    lines = [
+        f"{box['cpu']}, {box['cores']} cores shared by load generator, scripted model server and "
+        "proxy; one worker; every arm in one interleaved run.",
+        "",
+    ]
+    rows = [
+        [
+            "names and texts on, 16 connections: of the fastest bare Python hop",
+            f"{number(names['over_fastest_bare_hop'], 2)} "
+            f"({number(json_['ours_policies', 1, 16]['requests_per_second'])} requests/s)",
+        ],
+        ["the same, of LiteLLM's proxy", f"{number(names['over_litellm'], 1)} times"],
+        [
+            "full detection, distinct benign prompts, 16 connections",
+            f"{number(json_['ours_detection', 1, 16]['requests_per_second'])} requests/s",
+        ],
+        [
+            "added to the first token of a benign prompt, full detection, beside a 50 ms prefill",
+            f"{added('ours_detection')} ms at p50 (a bare hop: {added('starlette_aiohttp')} ms)",
+        ],
+        [
+            "memory after the load: names and texts; full detection",
+            f"{number(resident['ours_policies', 1])} MiB; "
+            f"{number(resident['ours_detection', 1])} MiB",
+        ],
+    ]
+    return "\n".join(lines + table(["what", "measured"], rows)).strip()
+
+
+def filled(page: Path, block: str, mark: str) -> str:
+    """The page with its marked block replaced. Exits when it lacks the markers."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    before, found, rest = page.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        sys.exit(f"{page} lacks the markers {begin} and {end}")
+    return f"{before}{begin}\n{block}\n{end}{after}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULT)
-    parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--check", action="store_true", help="change nothing; 1 when out of date")
     options = parser.parse_args()
-    page = options.page.read_text()
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        parser.error(f"{options.page} lacks the markers {BEGIN} and {END}")
-    block = render(json.loads(options.results.read_text()))
-    filled = f"{before}{BEGIN}\n{block}\n{END}{after}"
+    result = json.loads(options.results.read_text())
+    pages = {
+        PAGE: filled(PAGE, render(result), "results of bench/proxy.py"),
+        FRONT: filled(FRONT, headline(result), "headline of bench/proxy.py"),
+    }
     if options.check:
-        sys.exit(filled != page)
-    options.page.write_text(filled)
+        sys.exit(any(page.read_text() != text for page, text in pages.items()))
+    for page, text in pages.items():
+        page.write_text(text)
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ class Upstream:
             # The longest silence differs before and inside an answer, so it is timed here.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.options.connect),
             trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),  # nothing of one caller's answer goes to another
         )
         return self
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from guard.restrict import walk
+from guard.restrict import state, walk
 from guard.restrict.folding import code_points, fold_tables
 from guard.restrict.phrases import Phrase
 from guard.restrict.trie import Trie, build_trie
@@ -79,29 +79,29 @@ class Scanner:
 
     def __init__(self, automaton: PhraseAutomaton) -> None:
         self._automaton = automaton
-        self._state: Any = walk.new_state()
+        self._state: Any = state.new_state()
         self._out: Any = np.empty((128, 3), dtype=np.int64)
 
     def reset(self) -> None:
         """Begin a new text."""
-        walk.restart(self._state)
+        state.restart(self._state)
 
     @property
     def position(self) -> int:
         """Code points read so far."""
-        return int(self._state[walk.POS])
+        return int(self._state[state.POS])
 
     @property
     def live(self) -> int:
         """The earliest code point that a match may still begin at (`position` when none)."""
-        return int(self._state[walk.LIVE])
+        return int(self._state[state.LIVE])
 
     def feed(self, text: str) -> list[Match]:
         """Read on; returns the matches that this piece completed."""
         points = code_points(text)
         arrays = self._automaton._arrays
         done = walk.walk(points, 0, *arrays, self._state, self._out)
-        matches = self._collect() if self._state[walk.FOUND] else []
+        matches = self._collect() if self._state[state.FOUND] else []
         while done < len(points):
             self._make_room()
             done = walk.walk(points, done, *arrays, self._state, self._out)
@@ -110,14 +110,14 @@ class Scanner:
 
     def flush(self) -> list[Match]:
         """The end of the text: a word boundary, so a phrase waiting for one is a match."""
-        while int(self._state[walk.PENDING]) > len(self._out):
+        while int(self._state[state.PENDING]) > len(self._out):
             self._make_room()
         walk.finish(self._state, self._out)
         return self._collect()
 
     def _collect(self) -> list[Match]:
-        found = int(self._state[walk.FOUND])
-        self._state[walk.FOUND] = 0
+        found = int(self._state[state.FOUND])
+        self._state[state.FOUND] = 0
         return [
             Match(int(start), int(end), self._automaton.phrases_at(int(node)))
             for start, end, node in self._out[:found].tolist()
@@ -125,5 +125,5 @@ class Scanner:
 
     def _make_room(self) -> None:
         # FOUND is 0 here, so a walk that stopped early needs a larger state (and `out` with it).
-        self._state = walk.grown(self._state)
+        self._state = state.grown(self._state)
         self._out = np.empty((2 * len(self._out), 3), dtype=np.int64)

@@ -26,6 +26,7 @@ DISTINCTIVE_BITS = 60.0  # a prefix with this much surprise is taken for the tex
 ORDINARY_BITS = 24.0  # a whole text with less than this is ordinary language
 UNKNOWN_WORD_BITS = 22.0  # rarer than one word in four million
 UNKNOWN_LETTER_BITS = 2.0  # more for every letter past the sixth of an unknown word
+COMMON_START_BITS = 12.0  # a word with less is one of the few hundred that begin most sentences
 LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
 LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
 
@@ -159,11 +160,26 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
         phrase = _run(words, beta, policy.name, whole=True)
         return TextRuns((phrase,) if phrase else (), 0)
     runs = [
-        _run(words[i : i + size], beta, policy.name, whole=False)
-        for i in range(len(words) - size + 1)
+        _run(words[i : i + size], beta, policy.name, whole=False) for i in _run_starts(words, size)
     ]
     kept = tuple(run for run in runs if run is not None)
     return TextRuns(kept, len(runs) - len(kept))
+
+
+def _run_starts(words: tuple[bytes, ...], size: int) -> list[int]:
+    """Where the runs of a long text begin: at its first word, and at every word but common ones
+    ("of the ...") that a run of a rarer word follows closely.
+
+    Each word of ordinary text that no run begins with costs the walk nothing; a passage quoted
+    from such a word on is matched from the rarer word, one or two common words later.
+    """
+    rare = [surprise(word) >= COMMON_START_BITS for word in words]
+    last = len(words) - size
+    return [
+        i
+        for i in range(last + 1)
+        if i == 0 or rare[i] or not any(rare[i + 1 : min(i + 2, last) + 1])
+    ]
 
 
 def text_phrases(policy: Policy) -> Iterator[Phrase]:

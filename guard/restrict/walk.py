@@ -10,27 +10,43 @@ ordinary text none is alive most of the time. Rules, per letter:
 - an alternative reading (look-alike, leet) is one more way on;
 - an escape (`&#72;`, `%48`, backslash-u0048) is also read decoded, from where it began.
 
-No Python object is touched in here: this file is numba's, and its state is one int64 array.
+No Python object is touched in here: this file is numba's; `state.py` has the layout of its state,
+`escapes.py` the escapes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from guard.restrict.compiled import njit
+from guard.restrict.escapes import begin_escape, escape_step
 from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SOFT, SPACE, WORD
+from guard.restrict.state import (
+    CAPACITY,
+    ESC,
+    ESC_START,
+    FIELDS,
+    FOUND,
+    GAP,
+    GROUP,
+    GROWTH,
+    HEADER,
+    INVISIBLE,
+    LIVE,
+    NODE,
+    PENDING,
+    PENDING_FIELDS,
+    POS,
+    SEP,
+    SNAPSHOT,
+    SNAPSHOT_START,
+    START,
+    THREADS,
+    WORD_START,
+)
 from guard.restrict.trie import BOUNDED, UNBOUNDED
-
-F = TypeVar("F")
-if TYPE_CHECKING:
-
-    def njit(function: F) -> F: ...
-
-else:
-    import numba
-
-    njit = numba.njit(cache=True)
 
 # The symbols that stand for a word boundary inside a phrase.
 SOFT_BOUNDARY = 0x20  # the two words may be glued in the text
@@ -38,46 +54,6 @@ HARD_BOUNDARY = 0x1F  # they may not: glued they are an ordinary word ("will pow
 
 MAX_INVISIBLE = 16  # more invisible characters than this inside a live phrase are a disguise
 MAX_GAP = 64  # after more separators than this, what came before is no longer held
-
-# State: a header, then four regions of `capacity` records.
-HEADER = 20
-POS, THREADS, PENDING, WORD_START, ESC, ESC_START, ESC_VALUE, ESC_COUNT = range(8)
-SNAPSHOT, SNAPSHOT_START, CAPACITY, FOUND, ESC_HIGH, ESC_MORE, LIVE = range(8, 15)
-# A thread's fields.
-NODE, START, SEP, GROUP, INVISIBLE, GAP = range(6)
-FIELDS = 6
-PENDING_FIELDS = 3  # start, end, node
-GROWTH = 13  # the most records one thread can become in one step, with room to spare
-
-
-def new_state(capacity: int = 96) -> Any:
-    """State at the start of a text, for at most `capacity` thread records: int64 (n,)."""
-    state = np.zeros(HEADER + capacity * (3 * FIELDS + PENDING_FIELDS), dtype=np.int64)
-    state[CAPACITY] = capacity
-    state[WORD_START] = 1
-    return state
-
-
-def restart(state: Any) -> None:
-    """Take a state back to the start of a text; records need no clearing, their counts do."""
-    capacity = state[CAPACITY]
-    state[:HEADER] = 0
-    state[CAPACITY] = capacity
-    state[WORD_START] = 1
-
-
-def grown(state: Any) -> Any:
-    """The same state with twice the capacity."""
-    old = int(state[CAPACITY])
-    bigger = new_state(old * 2)
-    bigger[:HEADER] = state[:HEADER]
-    bigger[CAPACITY] = old * 2
-    for region in range(4):
-        size = old * (PENDING_FIELDS if region == 3 else FIELDS)
-        source = HEADER + region * old * FIELDS
-        target = HEADER + region * old * 2 * FIELDS
-        bigger[target : target + size] = state[source : source + size]
-    return bigger
 
 
 @njit
@@ -287,164 +263,6 @@ def confirm(state: Any, out: Any) -> None:
 
 
 @njit
-def hex_value(point: int) -> int:
-    """The value of a hexadecimal digit, or -1."""
-    if 48 <= point <= 57:
-        return point - 48
-    if 97 <= point <= 102:
-        return point - 87
-    if 65 <= point <= 70:
-        return point - 55
-    return -1
-
-
-# Escape machine states.
-AMP, AMP_HASH, AMP_DEC, AMP_HEX, AMP_NAME = 1, 2, 3, 4, 5
-PERCENT, PERCENT_2, PERCENT_MORE = 6, 7, 8
-BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 9, 10, 11, 12
-
-
-@njit
-def begin_escape(state: Any, point: int, at: int) -> None:
-    """Open an escape at raw position `at` and remember the threads as they stood before it."""
-    if point == 38:
-        state[ESC] = AMP
-    elif point == 37:
-        state[ESC] = PERCENT
-    else:
-        state[ESC] = BACKSLASH
-    state[ESC_START] = at
-    state[ESC_VALUE] = 0
-    state[ESC_COUNT] = 0
-    state[ESC_HIGH] = 0
-    state[ESC_MORE] = 0
-    state[SNAPSHOT] = state[THREADS]
-    state[SNAPSHOT_START] = state[WORD_START]
-    target = HEADER + 2 * state[CAPACITY] * FIELDS
-    for i in range(state[THREADS] * FIELDS):
-        state[target + i] = state[HEADER + i]
-
-
-@njit
-def entity_step(state: Any, point: int, names: Any, values: Any) -> int:
-    """One more character of `&...;`: the decoded code point, -1 to go on, -2 when it is none."""
-    esc = state[ESC]
-    if esc == AMP and point == 35:
-        state[ESC] = AMP_HASH
-        return -1
-    if esc == AMP_HASH and (point == 120 or point == 88):
-        state[ESC] = AMP_HEX
-        return -1
-    if esc == AMP_HASH or esc == AMP_DEC:
-        if 48 <= point <= 57 and state[ESC_COUNT] < 7:
-            state[ESC] = AMP_DEC
-            state[ESC_VALUE] = state[ESC_VALUE] * 10 + point - 48
-            state[ESC_COUNT] += 1
-            return -1
-        return state[ESC_VALUE] if point == 59 and esc == AMP_DEC else -2
-    if esc == AMP_HEX:
-        digit = hex_value(point)
-        if digit >= 0 and state[ESC_COUNT] < 6:
-            state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
-            state[ESC_COUNT] += 1
-            return -1
-        return state[ESC_VALUE] if point == 59 and state[ESC_COUNT] > 0 else -2
-    alphanumeric = 48 <= point <= 57 or 65 <= point <= 90 or 97 <= point <= 122
-    if alphanumeric and state[ESC_COUNT] < 8:
-        state[ESC] = AMP_NAME
-        state[ESC_VALUE] = (state[ESC_VALUE] << 8) | point
-        state[ESC_COUNT] += 1
-        return -1
-    if point == 59 and esc == AMP_NAME:
-        name = np.uint64(state[ESC_VALUE])
-        at = np.searchsorted(names, name)
-        if at < len(names) and names[at] == name:
-            return np.int64(values[at])
-    return -2
-
-
-@njit
-def percent_step(state: Any, point: int) -> int:
-    """One more character of `%41` or of a UTF-8 sequence written so; returns as `entity_step`."""
-    if state[ESC] == PERCENT_MORE:
-        state[ESC] = PERCENT
-        return -1 if point == 37 else -2
-    digit = hex_value(point)
-    if digit < 0:
-        return -2
-    if state[ESC] == PERCENT:
-        state[ESC] = PERCENT_2
-        state[ESC_VALUE] = digit
-        return -1
-    byte = state[ESC_VALUE] * 16 + digit
-    if state[ESC_MORE] > 0:
-        if byte & 0xC0 != 0x80:
-            return -2
-        state[ESC_HIGH] = (state[ESC_HIGH] << 6) | (byte & 0x3F)
-        state[ESC_MORE] -= 1
-        if state[ESC_MORE] == 0:
-            return state[ESC_HIGH]
-    elif byte < 0x80:
-        return byte
-    elif byte >= 0xF0:
-        state[ESC_HIGH], state[ESC_MORE] = byte & 0x07, 3
-    elif byte >= 0xE0:
-        state[ESC_HIGH], state[ESC_MORE] = byte & 0x0F, 2
-    elif byte >= 0xC0:
-        state[ESC_HIGH], state[ESC_MORE] = byte & 0x1F, 1
-    else:
-        return -2
-    state[ESC] = PERCENT_MORE
-    return -1
-
-
-@njit
-def backslash_step(state: Any, point: int) -> int:
-    """One more character of a JSON or C escape; returns as `entity_step`."""
-    esc = state[ESC]
-    if esc == BACKSLASH:
-        if point == 117 or point == 120:  # u, x
-            state[ESC] = BACKSLASH_HEX
-            state[ESC_COUNT] = 4 if point == 117 else 2
-            return -1
-        if point == 110 or point == 116 or point == 114 or point == 102 or point == 98:  # ntrfb
-            return 32
-        return -2
-    if esc == BACKSLASH_LOW or esc == BACKSLASH_LOW_U:
-        wanted = 92 if esc == BACKSLASH_LOW else 117
-        state[ESC] = BACKSLASH_LOW_U if esc == BACKSLASH_LOW else BACKSLASH_HEX
-        state[ESC_COUNT] = 4
-        state[ESC_VALUE] = 0
-        return -1 if point == wanted else -2
-    digit = hex_value(point)
-    if digit < 0:
-        return -2
-    state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
-    state[ESC_COUNT] -= 1
-    if state[ESC_COUNT] > 0:
-        return -1
-    value = state[ESC_VALUE]
-    if 0xD800 <= value < 0xDC00 and state[ESC_HIGH] == 0:
-        state[ESC_HIGH] = value
-        state[ESC] = BACKSLASH_LOW
-        return -1
-    if state[ESC_HIGH] and 0xDC00 <= value < 0xE000:
-        return 0x10000 + ((state[ESC_HIGH] - 0xD800) << 10) + (value - 0xDC00)
-    return value
-
-
-@njit
-def escape_step(state: Any, point: int, names: Any, values: Any) -> int:
-    """Feed an open escape: the decoded code point, -1 to go on, -2 when it was none after all."""
-    esc = state[ESC]
-    if esc <= AMP_NAME:
-        return entity_step(state, point, names, values)
-    if esc <= PERCENT_MORE:
-        return percent_step(state, point)
-    return backslash_step(state, point)
-
-
-@njit
 def settle_live(state: Any) -> None:
     """The earliest raw position that must be held: of a thread, a waiting phrase or an escape."""
     live = state[POS]
@@ -458,6 +276,40 @@ def settle_live(state: Any) -> None:
         for i in range(state[SNAPSHOT]):
             live = min(live, state[HEADER + 2 * capacity * FIELDS + i * FIELDS + START])
     state[LIVE] = live
+
+
+@njit
+def only_inside(state: Any, first: Any, labels: Any) -> bool:
+    """Whether each thread can only go on inside its word: then none of them can fork."""
+    for i in range(state[THREADS]):
+        at = HEADER + i * FIELDS
+        if state[at + SEP] != 0 or has_boundary(first, labels, state[at + NODE]):
+            return False
+    return True
+
+
+@njit
+def go_on(
+    state: Any, slots: Any, out: Any, first: Any, labels: Any, accept: Any, byte: int
+) -> None:
+    """The common step, in place: one letter of one byte, and threads that cannot fork."""
+    at = state[POS]
+    count = 0
+    for i in range(state[THREADS]):
+        thread = HEADER + i * FIELDS
+        node = child(first, labels, state[thread + NODE], byte)
+        if node >= 0:
+            count = arrive(
+                state, HEADER, count, slots, out, accept, first,
+                node, state[thread + START], state[thread + GROUP] + 1, at + 1, 0,
+            )  # fmt: skip
+    if state[WORD_START] == 1:
+        node = child(first, labels, 0, byte)
+        if node >= 0:
+            count = arrive(state, HEADER, count, slots, out, accept, first, node, at, 1, at + 1, 0)
+    state[THREADS] = count
+    state[WORD_START] = 0
+    state[POS] = at + 1
 
 
 @njit
@@ -483,6 +335,22 @@ def walk(
         at = state[POS]
         if kind == ALTERNATIVES:
             kind = np.int64(alternatives[entry >> 10]) & 7
+        plain = state[ESC] == 0 and entry & 15 == kind
+        if plain and kind == LETTER and (entry >> 4) & 63 == 1 and state[PENDING] == 0:
+            if only_inside(state, first, labels):
+                go_on(state, slots, out, first, labels, accept, entry >> 10)
+                i += 1
+                continue
+        elif plain and (kind == SPACE or kind == SOFT):
+            if state[PENDING] > 0:
+                confirm(state, out)
+            state[THREADS] = separate(
+                state, HEADER, state[THREADS], HEADER, 0, slots, out, first, labels, kind, at + 1
+            )
+            state[WORD_START] = 1
+            state[POS] = at + 1
+            i += 1
+            continue
         quiet = state[THREADS] == 0 and state[ESC] == 0
         if not quiet or state[WORD_START] == 1 or state[PENDING] > 0 or kind == WORD:
             decoded = np.int64(-2)

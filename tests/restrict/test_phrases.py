@@ -43,11 +43,21 @@ def test_rare_words_surprise_more_than_common_ones() -> None:
 
 
 def test_a_long_text_becomes_runs_from_every_word() -> None:
-    words = len(PASSAGE.split())
+    words = PASSAGE.lower().replace(",", "").replace(".", "").split()
     runs = text_runs(PASSAGE, policy(words=8))
-    assert len(runs.phrases) + runs.ordinary == words - 8 + 1
-    assert len(runs.phrases) >= words - 8 - 3
     assert {len(phrase.whole) for phrase in runs.phrases} == {8}
+    starts = [phrase.whole[0].decode() for phrase in runs.phrases]
+    assert starts[0] == "the"  # the text's own first word
+    rare = [word for word in words[: len(words) - 7] if surprise(word.encode()) >= 12]
+    assert [word for word in starts[1:] if word in rare] == rare
+    assert len(starts) < len(words) - 7  # "the", "over", "by" and their like begin no run
+
+
+def test_a_stretch_of_common_words_alone_is_covered_from_each_of_them() -> None:
+    common = "that would have been all of what they had to say about it in the end of it"
+    starts = len(common.split()) - 12 + 1
+    runs = text_runs(common, policy(words=12, beta=1.0))
+    assert len(runs.phrases) + runs.ordinary >= starts - 1
 
 
 @pytest.mark.parametrize(("beta", "least"), [(0.25, 0.25), (0.5, 0.5), (0.9, 0.9), (1.0, 1.0)])

@@ -1,0 +1,186 @@
+"""Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, backslash-u0048, read as what they stand for.
+
+A small machine beside the walk: while an escape is open, the threads as they stood before it are
+kept, and a complete escape is one more way on from there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from guard.restrict.compiled import njit
+from guard.restrict.state import (
+    CAPACITY,
+    ESC,
+    ESC_COUNT,
+    ESC_HIGH,
+    ESC_MORE,
+    ESC_START,
+    ESC_VALUE,
+    FIELDS,
+    HEADER,
+    SNAPSHOT,
+    SNAPSHOT_START,
+    THREADS,
+    WORD_START,
+)
+
+
+@njit
+def hex_value(point: int) -> int:
+    """The value of a hexadecimal digit, or -1."""
+    if 48 <= point <= 57:
+        return point - 48
+    if 97 <= point <= 102:
+        return point - 87
+    if 65 <= point <= 70:
+        return point - 55
+    return -1
+
+
+# Escape machine states.
+AMP, AMP_HASH, AMP_DEC, AMP_HEX, AMP_NAME = 1, 2, 3, 4, 5
+PERCENT, PERCENT_2, PERCENT_MORE = 6, 7, 8
+BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 9, 10, 11, 12
+
+
+@njit
+def begin_escape(state: Any, point: int, at: int) -> None:
+    """Open an escape at raw position `at` and remember the threads as they stood before it."""
+    if point == 38:
+        state[ESC] = AMP
+    elif point == 37:
+        state[ESC] = PERCENT
+    else:
+        state[ESC] = BACKSLASH
+    state[ESC_START] = at
+    state[ESC_VALUE] = 0
+    state[ESC_COUNT] = 0
+    state[ESC_HIGH] = 0
+    state[ESC_MORE] = 0
+    state[SNAPSHOT] = state[THREADS]
+    state[SNAPSHOT_START] = state[WORD_START]
+    target = HEADER + 2 * state[CAPACITY] * FIELDS
+    for i in range(state[THREADS] * FIELDS):
+        state[target + i] = state[HEADER + i]
+
+
+@njit
+def entity_step(state: Any, point: int, names: Any, values: Any) -> int:
+    """One more character of `&...;`: the decoded code point, -1 to go on, -2 when it is none."""
+    esc = state[ESC]
+    if esc == AMP and point == 35:
+        state[ESC] = AMP_HASH
+        return -1
+    if esc == AMP_HASH and (point == 120 or point == 88):
+        state[ESC] = AMP_HEX
+        return -1
+    if esc == AMP_HASH or esc == AMP_DEC:
+        if 48 <= point <= 57 and state[ESC_COUNT] < 7:
+            state[ESC] = AMP_DEC
+            state[ESC_VALUE] = state[ESC_VALUE] * 10 + point - 48
+            state[ESC_COUNT] += 1
+            return -1
+        return state[ESC_VALUE] if point == 59 and esc == AMP_DEC else -2
+    if esc == AMP_HEX:
+        digit = hex_value(point)
+        if digit >= 0 and state[ESC_COUNT] < 6:
+            state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
+            state[ESC_COUNT] += 1
+            return -1
+        return state[ESC_VALUE] if point == 59 and state[ESC_COUNT] > 0 else -2
+    alphanumeric = 48 <= point <= 57 or 65 <= point <= 90 or 97 <= point <= 122
+    if alphanumeric and state[ESC_COUNT] < 8:
+        state[ESC] = AMP_NAME
+        state[ESC_VALUE] = (state[ESC_VALUE] << 8) | point
+        state[ESC_COUNT] += 1
+        return -1
+    if point == 59 and esc == AMP_NAME:
+        name = np.uint64(state[ESC_VALUE])
+        at = np.searchsorted(names, name)
+        if at < len(names) and names[at] == name:
+            return np.int64(values[at])
+    return -2
+
+
+@njit
+def percent_step(state: Any, point: int) -> int:
+    """One more character of `%41` or of a UTF-8 sequence written so; returns as `entity_step`."""
+    if state[ESC] == PERCENT_MORE:
+        state[ESC] = PERCENT
+        return -1 if point == 37 else -2
+    digit = hex_value(point)
+    if digit < 0:
+        return -2
+    if state[ESC] == PERCENT:
+        state[ESC] = PERCENT_2
+        state[ESC_VALUE] = digit
+        return -1
+    byte = state[ESC_VALUE] * 16 + digit
+    if state[ESC_MORE] > 0:
+        if byte & 0xC0 != 0x80:
+            return -2
+        state[ESC_HIGH] = (state[ESC_HIGH] << 6) | (byte & 0x3F)
+        state[ESC_MORE] -= 1
+        if state[ESC_MORE] == 0:
+            return state[ESC_HIGH]
+    elif byte < 0x80:
+        return byte
+    elif byte >= 0xF0:
+        state[ESC_HIGH], state[ESC_MORE] = byte & 0x07, 3
+    elif byte >= 0xE0:
+        state[ESC_HIGH], state[ESC_MORE] = byte & 0x0F, 2
+    elif byte >= 0xC0:
+        state[ESC_HIGH], state[ESC_MORE] = byte & 0x1F, 1
+    else:
+        return -2
+    state[ESC] = PERCENT_MORE
+    return -1
+
+
+@njit
+def backslash_step(state: Any, point: int) -> int:
+    """One more character of a JSON or C escape; returns as `entity_step`."""
+    esc = state[ESC]
+    if esc == BACKSLASH:
+        if point == 117 or point == 120:  # u, x
+            state[ESC] = BACKSLASH_HEX
+            state[ESC_COUNT] = 4 if point == 117 else 2
+            return -1
+        if point == 110 or point == 116 or point == 114 or point == 102 or point == 98:  # ntrfb
+            return 32
+        return -2
+    if esc == BACKSLASH_LOW or esc == BACKSLASH_LOW_U:
+        wanted = 92 if esc == BACKSLASH_LOW else 117
+        state[ESC] = BACKSLASH_LOW_U if esc == BACKSLASH_LOW else BACKSLASH_HEX
+        state[ESC_COUNT] = 4
+        state[ESC_VALUE] = 0
+        return -1 if point == wanted else -2
+    digit = hex_value(point)
+    if digit < 0:
+        return -2
+    state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
+    state[ESC_COUNT] -= 1
+    if state[ESC_COUNT] > 0:
+        return -1
+    value = state[ESC_VALUE]
+    if 0xD800 <= value < 0xDC00 and state[ESC_HIGH] == 0:
+        state[ESC_HIGH] = value
+        state[ESC] = BACKSLASH_LOW
+        return -1
+    if state[ESC_HIGH] and 0xDC00 <= value < 0xE000:
+        return 0x10000 + ((state[ESC_HIGH] - 0xD800) << 10) + (value - 0xDC00)
+    return value
+
+
+@njit
+def escape_step(state: Any, point: int, names: Any, values: Any) -> int:
+    """Feed an open escape: the decoded code point, -1 to go on, -2 when it was none after all."""
+    esc = state[ESC]
+    if esc <= AMP_NAME:
+        return entity_step(state, point, names, values)
+    if esc <= PERCENT_MORE:
+        return percent_step(state, point)
+    return backslash_step(state, point)
