@@ -41,7 +41,7 @@ class Limits:
 
     def enter(self, key: str | None) -> None:
         """A request begins. Raises Overloaded (429) and counts nothing when it may not."""
-        if int(self._table[:, 0].sum()) >= self._max:
+        if self._in_flight() >= self._max:
             raise Overloaded("Too many requests are being served.", code="too_many_requests")
         column, rate = self._rates.get(key or "", (0, None))
         if rate is not None:
@@ -53,6 +53,9 @@ class Limits:
                 self._mine[column], self._mine[column + 1] = minute, 0
             self._mine[column + 1] += 1
         self._mine[0] += 1
+
+    def _in_flight(self) -> int:
+        return int(self._mine[0] if len(self._table) == 1 else self._table[:, 0].sum())
 
     def leave(self) -> None:
         """A request has ended."""

@@ -96,6 +96,13 @@ class Reply:
 
     async def read(self) -> bytes:
         """The whole body. Raises UpstreamTimeout, UpstreamUnreachable or UpstreamGarbage."""
+        content = self._response.content
+        if content.is_eof() and content.exception() is None:
+            # A small answer has come with its head: nothing to wait for, nothing to time.
+            whole = content.read_nowait()
+            if len(whole) > self._options.max_answer:
+                raise UpstreamGarbage("the model server's answer is too large")
+            return whole
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
