@@ -51,6 +51,9 @@ class Verdict:
         return self.policy is not None
 
 
+_NOTHING = Verdict()  # no detector says anything: shared, since nobody changes a verdict
+
+
 def subjects(policies: PolicySet) -> list[Subject]:
     """The policies as the classifiers want them; ids are places in the set."""
     return [
@@ -71,7 +74,8 @@ class Detector:
 
     def at_once(self, binding: Binding, asked: Asked) -> Verdict:
         """The verdict by names alone: microseconds, no waiting."""
-        return self._verdict(binding, self._named(binding, asked))
+        named = self._named(binding, asked)
+        return self._verdict(binding, named) if named else _NOTHING
 
     async def full(self, binding: Binding, asked: Asked) -> Verdict:
         """The verdict by every detector.
@@ -93,8 +97,8 @@ class Detector:
         return self._verdict(binding, signals)
 
     def _named(self, binding: Binding, asked: Asked) -> list[Signal]:
-        numbers = frozenset(map(self._enforcement.number, binding.policies))
-        return self._cascade.at_once((*asked.texts, *asked.spans), numbers)
+        texts = (*asked.texts, *asked.spans)
+        return self._cascade.at_once(texts, binding.numbers)
 
     async def _rest(self, binding: Binding, asked: Asked, named: Sequence[Signal]) -> list[Signal]:
         texts = [text for text in asked.texts if text.strip()]

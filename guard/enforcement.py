@@ -53,6 +53,7 @@ class Binding:
 
     policies: tuple[Policy, ...]
     cache: PhraseCache = field(repr=False, compare=False)
+    numbers: frozenset[int] = frozenset()  # the policies' subject ids for the detectors
 
     @cached_property
     def enforced(self) -> tuple[Policy, ...]:
@@ -120,7 +121,9 @@ class Enforcement:
         names = tuple(policy.name for policy in in_force)
         found = self._bindings.get(names)
         if found is None:
-            found = self._bindings[names] = Binding(in_force, self._cache)
+            found = self._bindings[names] = Binding(
+                in_force, self._cache, frozenset(map(self.number, in_force))
+            )
             if len(self._bindings) > _BINDINGS_KEPT:
                 self._bindings.popitem(last=False)
         else:

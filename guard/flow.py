@@ -303,6 +303,8 @@ class Flow:
         self, call: Call, findings: Findings, current: InForce, binding: Binding
     ) -> None:
         """Count and record what the filter found; once for each policy."""
+        if not findings.cut and not findings.shadowed and not findings.stripped:
+            return
         cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
         stripped = findings.stripped
         findings.cut, findings.shadowed, findings.stripped = [], set(), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from guard.api.sse import Block, SSEDecoder, beside_data, encode
 from guard.api.surface import DONE_BLOCK, Part, Surface
@@ -81,8 +82,6 @@ class AnswerFilter:
         self._automaton = binding.automaton
         # Without an enforced policy the answer is only watched: its bytes are not touched.
         self._acts = bool(binding.enforced)
-        self._hold: HoldBack[Part] = HoldBack(self._automaton, self._exempt, asked.leads)
-        self._decoder = SSEDecoder()
         self._template: dict[str, object] = {}
         self._done = False
         self.failure: UpstreamError | None = None
@@ -90,6 +89,15 @@ class AnswerFilter:
         self._shadow = (
             Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
         )
+
+    @cached_property
+    def _hold(self) -> HoldBack[Part]:
+        # Made when first needed: a whole answer without a match never needs it.
+        return HoldBack(self._automaton, self._exempt, self._asked.leads)
+
+    @cached_property
+    def _decoder(self) -> SSEDecoder:
+        return SSEDecoder()
 
     @property
     def ended(self) -> bool:
