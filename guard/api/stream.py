@@ -151,7 +151,8 @@ class AnswerFilter:
 
     def flush(self) -> bytes:
         """The upstream has ended."""
-        out = self._take_all(self._decoder.flush())
+        # After the end mark, or a cut, what is left of a block is nobody's any more.
+        out = b"" if self._done else self._take_all(self._decoder.flush())
         if self._acts and not self._done and self.failure is None:
             out += self._write(self._hold.flush())
         if self._shadow is not None:

@@ -290,6 +290,15 @@ def test_a_streams_connection_serves_again(
     assert len({request.connection for request in upstream.requests}) == 1
 
 
+def test_half_an_event_after_a_cut_is_not_read(proxy: Proxy, upstream: ScriptedUpstream) -> None:
+    first, second, third = sse(*(chat_chunk({"content": t}) for t in ("A ", "Harry Potter ", "x ")))
+    upstream.reply(Reply.events([first, second + third + third[:20], third[20:]], spacing=0.05))
+    raw = stream_bytes(proxy, CHAT, chat_body("x"))
+    assert channel_text(raw, "delta", "content") == "A "
+    assert events(raw)[-1] == "[DONE]"
+    assert finishes(raw) == {0: "content_filter"}
+
+
 def test_nothing_follows_the_end_mark(proxy: Proxy, upstream: ScriptedUpstream) -> None:
     pieces = sse(*chat_chunks(BENIGN), done=True)
     late = sse(*chat_chunks(["Harry Potter, late"]), done=True)
