@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from guard.api.body import ClientGone, parse_object, read_body
 from guard.check import check_row
 from guard.enforcement import utc_today
-from guard.errors import AuthenticationError, GuardError, RequestError, UpstreamError
+from guard.errors import AuthenticationError, UpstreamError
 
 if TYPE_CHECKING:
     from guard.api.state import State
@@ -88,6 +88,3 @@ def _registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
-
-
-__all__ = ["GuardError", "RequestError", "readiness", "router"]
