@@ -13,6 +13,7 @@ from guard.policy.compiled import (
     Policy,
     PolicySet,
     PolicyTest,
+    Restrict,
     Scope,
 )
 from guard.policy.data import Progress
@@ -37,6 +38,7 @@ __all__ = [
     "PolicyStore",
     "PolicyTest",
     "Progress",
+    "Restrict",
     "Scope",
     "StoreStatus",
     "lint",

@@ -79,6 +79,17 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Restrict:
+    """How answers are steered around the texts. Units are those of the policy file."""
+
+    when: Literal["always", "flagged"] = "always"
+    delta: float = 0.5
+    penalty: float = 4.0
+    meaning: float | None = 0.8
+    rewinds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTest:
     """One row of `tests:`. Exactly one of prompt, messages and output is set."""
 
@@ -116,6 +127,7 @@ class Policy:
     on_error: OnError = "closed"
     message: str = "I can't help with that."
     match: Match = Match()
+    restrict: Restrict = Restrict()
     tests: tuple[PolicyTest, ...] = ()
     hash: str = field(init=False, repr=False)
 
@@ -215,6 +227,11 @@ def _policy_hash(policy: Policy) -> str:
         # 1 and 1.0 are the same threshold and must not be two hashes.
         "beta": float(policy.match.beta),
         "similarity": float(policy.match.similarity),
+        "when": policy.restrict.when,
+        "delta": float(policy.restrict.delta),
+        "penalty": float(policy.restrict.penalty),
+        "meaning": None if policy.restrict.meaning is None else float(policy.restrict.meaning),
+        "rewinds": policy.restrict.rewinds,
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     _hash_strings(digest, "entities", (json.dumps(entity.names) for entity in policy.entities))

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from guard.errors import PolicyError, Problem
 from guard.policy.built import not_built
-from guard.policy.compiled import AppliesTo, Entity, Match, Pair, Policy, PolicySet, PolicyTest
+from guard.policy.compiled import (
+    AppliesTo,
+    Entity,
+    Match,
+    Pair,
+    Policy,
+    PolicySet,
+    PolicyTest,
+    Restrict,
+)
 from guard.policy.data import Progress, load_pairs, load_texts
 from guard.policy.files import is_speakable
 from guard.policy.model import ListFile, PairsFile, TestEntry
@@ -146,6 +155,7 @@ class _Compiler:
             on_error=content.on_error,
             message=content.message,
             match=Match(**content.match.model_dump()),
+            restrict=Restrict(**content.restrict.model_dump()),
             tests=tuple(_test(entry) for entry in content.tests),
         )
 

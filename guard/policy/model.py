@@ -145,6 +145,47 @@ class MatchSection(_Model):
     )
 
 
+class RestrictSection(_Model):
+    """How answers are steered around forgotten texts while the model writes them."""
+
+    when: Literal["always", "flagged"] = Field(
+        default="always",
+        description="Whose answers the model server keeps free of the texts while it generates: "
+        "those to every request the policy binds, or only to flagged ones. The output filter reads "
+        "all of them either way.",
+    )
+    delta: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The cosine from which a word counts as near a forgotten text (GUARD's delta).",
+    )
+    penalty: float = Field(
+        default=4.0,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="What is taken off a near word's logit in answers to flagged prompts; 0 for "
+        "nothing.",
+    )
+    meaning: float | None = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The cosine at which a sentence of an answer to a flagged prompt counts as "
+        "saying the same as a forgotten text; null for no such check.",
+    )
+    rewinds: int = Field(
+        default=3,
+        ge=0,
+        le=16,
+        description="How often the proxy takes an answer back to before a match and lets the model "
+        "go on in another way, before it ends the answer.",
+    )
+
+
 class DistilSection(_Model):
     """How the policy is baked into weights. Only `guard distil` reads it."""
 
@@ -250,6 +291,9 @@ class PolicyFile(_Model):
         description="What the user reads instead. It must not say what was forgotten.",
     )
     match: MatchSection = Field(default=MatchSection(), description="When it counts as a match.")
+    restrict: RestrictSection = Field(
+        default=RestrictSection(), description="How answers are steered around the texts."
+    )
     distil: DistilSection = Field(
         default=DistilSection(), description="Settings of the weights path; for `guard distil`."
     )
