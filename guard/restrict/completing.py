@@ -46,10 +46,10 @@ def _hopeless(
         if reach[keys[i] >> 3] <= letters:
             return False
     ahead = letters if word_start == 1 else letters_new
+    nearest = 256
     for r in range(n_roots):
-        if reach[roots[r]] <= ahead:
-            return False
-    return True
+        nearest = min(nearest, reach[roots[r]])
+    return nearest > ahead
 
 
 @njit
@@ -111,11 +111,14 @@ def completing(
             continue
         if count == 0 and n_roots == 0 and state & WAITING == 0:
             continue
-        if opened == 0 and state & WAITING == 0:
-            if _hopeless(
+        if (
+            opened == 0
+            and state & WAITING == 0
+            and _hopeless(
                 scratch, base, count, reach, roots, n_roots, word, most[node], most_new[node]
-            ):
-                continue
+            )
+        ):
+            continue
         if top + 2 * ROOM > len(scratch):
             # Too deep a pile of forks to follow: what is below is forbidden, not let through.
             found = _span(out, found, low[node], high[node])

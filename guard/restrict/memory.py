@@ -55,7 +55,7 @@ def memory_key(shape: Any, variant: int) -> Any:
 
 
 @njit
-def find(keys: Any, key: Any) -> int:
+def find(keys: Any, key: Any) -> Any:
     """The slot of a key, or where it would go as a negative number: -1 - slot."""
     mask = np.uint64(len(keys) - 1)
     slot = key >> np.uint64(7) & mask

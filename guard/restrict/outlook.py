@@ -22,8 +22,11 @@ _BOUNDARY = 0x20  # labels up to this one stand for word boundaries, which take 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`reach`: uint8 (nodes,), the fewest bytes of letters from a node to a phrase's acting point
-    below it; `shape`: uint64 (nodes,), a hash of the sub-trie below and of what ends at the node."""
+    """What is computed for each node.
+
+    `reach`: uint8 (nodes,), the fewest bytes of letters from a node to a phrase's acting point
+    below it; `shape`: uint64 (nodes,), a hash of the sub-trie below and of what ends at the node.
+    """
 
     reach: NDArray[np.uint8]
     shape: NDArray[np.uint64]

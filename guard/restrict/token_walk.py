@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from guard.restrict.compiled import njit
 from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SOFT, SPACE, WORD
 from guard.restrict.trie import BOUNDED, UNBOUNDED
@@ -135,14 +133,14 @@ def point_step(
     Returns (threads, word start, state); `state` that comes in says whether a phrase was waiting
     for a word boundary. `buffer` must have ROOM for keys from `base` on.
     """
-    entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
+    entry = int(code[point]) if point < 0x110000 else SOFT
     kind = entry & 7
     readings = 1
     offset = 0
     if kind == ALTERNATIVES:
         readings = (entry >> 4) & 63
         offset = entry >> 10
-        kind = np.int64(alternatives[offset]) & 7
+        kind = int(alternatives[offset]) & 7
     result = state & (MATCHED | LOST)
     if state & WAITING:
         if kind == IGNORED:
@@ -154,9 +152,9 @@ def point_step(
         for r in range(readings):
             reading = entry
             if readings > 1 or entry & 7 == ALTERNATIVES:
-                reading = np.int64(alternatives[offset + r])
+                reading = int(alternatives[offset + r])
             of = reading & 7
-            if of == LETTER or of == WORD:
+            if of in (LETTER, WORD):
                 count, came = _letter(
                     source, at, n_source, buffer, base, count, first, labels, accept, symbols,
                     roots, n_roots, reading, of == WORD, word_start,

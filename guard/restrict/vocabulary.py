@@ -117,9 +117,9 @@ def _letters(entry: Any, alternatives: Any) -> int:
         return (entry >> 4) & 63 if entry & 7 == LETTER or entry & 7 == WORD else 0
     most = 0
     for i in range((entry >> 4) & 63):
-        reading = np.int64(alternatives[(entry >> 10) + i])
+        reading = int(alternatives[(entry >> 10) + i])
         if reading & 7 == LETTER or reading & 7 == WORD:
-            most = max(most, (reading >> 4) & 63)
+            most = max(most, int((reading >> 4) & 63))
     return most
 
 
