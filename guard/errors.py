@@ -13,7 +13,7 @@ GuardError
 │   ├── UpstreamTimeout        no answer, or no next byte, in time (504)
 │   └── UpstreamGarbage        an answer that is not what the endpoint promises (502)
 ├── DetectorError          the detectors gave no verdict: the request fails closed (503)
-└── EngineError            the demo's model server could not be started
+└── EngineError            a model server, or what guard runs inside it, cannot do its work
 
 `classifiers` is a library of its own and has its own small tree in `classifiers/errors.py`.
 """
@@ -146,4 +146,4 @@ class DetectorError(GuardError):
 
 
 class EngineError(GuardError):
-    """The demo's model server could not be started."""
+    """A model server could not be started, or what guard runs inside it cannot do its work."""

@@ -39,7 +39,7 @@ def remembered(
     code: Any, symbols: Any, alternatives: Any, first: Any, labels: Any, accept: Any, reach: Any,
     shape: Any, vocab_first: Any, vocab_labels: Any, low: Any, own: Any, high: Any, most: Any,
     most_new: Any, frames: Any, scratch: Any, one: Any,
-) -> int:  # fmt: skip
+) -> Any:  # fmt: skip
     """The slot that holds the intervals of one thread or root; FULL when there is no room."""
     node = key >> 3
     variant = key & 7

@@ -1,0 +1,226 @@
+"""The shelf: a directory through which proxy and engines share what must not be generated.
+
+    tries/<hash>.npz          phrases of some policies as a compiled trie; never changes
+    manifests/<id>.json       a set of policies' shards, and the tries that hold their phrases
+    engines/<name>/rank-<r>.json   what one rank of one engine says it holds, every second
+
+A shard is the phrases of one policy, named by their hash; a manifest's id is the hash of its
+shards' names. Which tries hold them is not part of the id: after a policy is added the manifest
+names the tries of before and a small new one, until `tidy` has merged them. All files are written
+whole and renamed into place. The directory holds forbidden text in folded form: its owner alone may
+read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from guard.errors import EngineError
+from guard.restrict.outlook import Outlook, outlook
+from guard.restrict.phrases import Phrase
+from guard.restrict.trie import Trie, build_trie
+
+MOST_TRIES = 4  # a manifest with more is merged at once
+FRESH = 10.0  # seconds; an engine that has said nothing for longer is not counted
+_FORMAT = "guard-trie-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Shards in force together, and the tries that hold them."""
+
+    id: str
+    shards: tuple[str, ...]
+    tries: tuple[str, ...]
+
+
+def shard_name(phrases: Iterable[Phrase]) -> str:
+    """The content hash of one policy's phrases."""
+    digest = hashlib.sha256(_FORMAT.encode())
+    for symbols, flag in sorted({(phrase.symbols, phrase.flag) for phrase in phrases}):
+        digest.update(b"%d:%d:" % (len(symbols), flag))
+        digest.update(symbols)
+    return digest.hexdigest()
+
+
+def manifest_id(shards: Iterable[str]) -> str:
+    """The name of a set of shards."""
+    return hashlib.sha256("\n".join(sorted(set(shards))).encode()).hexdigest()
+
+
+class Shelf:
+    """One directory. Raises EngineError when it cannot be made or written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            for name in ("tries", "manifests", "engines"):
+                (path / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise EngineError(f"the shelf {path} cannot be used: {error.strerror}") from error
+
+    # --- the proxy's side ------------------------------------------------------------------
+
+    def publish(self, shards: Mapping[str, Sequence[Phrase]]) -> Manifest:
+        """Put a set of shards (by `shard_name`) on the shelf; compiles only what no trie holds."""
+        name = manifest_id(shards)
+        known = self.manifest(name)
+        if known is not None and all(self._trie_path(trie).exists() for trie in known.tries):
+            return known
+        left, tries = set(shards), []
+        for trie, held in sorted(self._held().items(), key=lambda item: (-len(item[1]), item[0])):
+            if held and held <= left:
+                tries.append(trie)
+                left -= held
+        if len(tries) >= MOST_TRIES:
+            left, tries = set(shards), []
+        if left:
+            tries.append(self._write_trie({shard: shards[shard] for shard in left}))
+        return self._write_manifest(Manifest(name, tuple(sorted(shards)), tuple(tries)))
+
+    def tidy(self, manifest: Manifest, shards: Mapping[str, Sequence[Phrase]]) -> Manifest:
+        """Merge a manifest's tries into one; for the background."""
+        if len(manifest.tries) <= 1:
+            return manifest
+        merged = self._write_trie({shard: shards[shard] for shard in manifest.shards})
+        return self._write_manifest(Manifest(manifest.id, manifest.shards, (merged,)))
+
+    def withdraw(self, keep: Iterable[str]) -> None:
+        """Remove every manifest but these, and the tries that none of them names."""
+        kept = set(keep)
+        named: set[str] = set()
+        for path in (self.path / "manifests").glob("*.json"):
+            manifest = self.manifest(path.stem)
+            if path.stem in kept and manifest is not None:
+                named.update(manifest.tries)
+            else:
+                path.unlink(missing_ok=True)
+        for path in (self.path / "tries").glob("*"):
+            if path.name.split(".")[0] not in named:
+                path.unlink(missing_ok=True)
+
+    def held_by_all(self, manifest: str) -> bool:
+        """Whether every rank of every engine that is alive holds a manifest; False without any."""
+        engines = self.engines()
+        return bool(engines) and all(
+            len(ranks) == ranks[0]["ranks"] and all(manifest in rank["manifests"] for rank in ranks)
+            for ranks in engines.values()
+        )
+
+    def engines(self) -> dict[str, list[dict[str, Any]]]:
+        """What the ranks of the live engines said last, by engine."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for path in sorted((self.path / "engines").glob("*/rank-*.json")):
+            said = _read_json(path)
+            if said is not None and time.time() - said.get("heartbeat", 0) <= FRESH:
+                found.setdefault(path.parent.name, []).append(said)
+        return found
+
+    # --- the engine's side -----------------------------------------------------------------
+
+    def manifests(self) -> set[str]:
+        """The ids on the shelf."""
+        return {path.stem for path in (self.path / "manifests").glob("*.json")}
+
+    def manifest(self, name: str) -> Manifest | None:
+        """One manifest; None when it is not there or cannot be read."""
+        read = _read_json(self.path / "manifests" / f"{name}.json")
+        if read is None:
+            return None
+        return Manifest(name, tuple(read["shards"]), tuple(read["tries"]))
+
+    def trie(self, name: str) -> tuple[Trie, Outlook]:
+        """A compiled trie. Raises EngineError when it is not there or is damaged."""
+        try:
+            with np.load(self._trie_path(name)) as arrays:
+                trie = Trie(arrays["first"], arrays["labels"], arrays["accept"], arrays["ends"])
+                return trie, Outlook(arrays["reach"], arrays["shape"])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise EngineError(f"trie {name} cannot be read") from error
+
+    def report(self, engine: str, rank: int, said: Mapping[str, Any]) -> None:
+        """One rank's status, with the time. Raises EngineError when it cannot be written."""
+        folder = self.path / "engines" / engine
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise EngineError(f"the shelf {self.path} cannot be written") from error
+        _write(folder / f"rank-{rank}.json", json.dumps({**said, "heartbeat": time.time()}))
+
+    # --- files -----------------------------------------------------------------------------
+
+    def _trie_path(self, name: str) -> Path:
+        return self.path / "tries" / f"{name}.npz"
+
+    def _held(self) -> dict[str, set[str]]:
+        """The shards that each trie on the shelf holds."""
+        found: dict[str, set[str]] = {}
+        for path in (self.path / "tries").glob("*.json"):
+            read = _read_json(path)
+            if read is not None and self._trie_path(path.stem).exists():
+                found[path.stem] = set(read["shards"])
+        return found
+
+    def _write_trie(self, shards: Mapping[str, Sequence[Phrase]]) -> str:
+        name = manifest_id(shards)
+        unique = sorted({(p.symbols, p.flag) for phrases in shards.values() for p in phrases})
+        trie = build_trie([symbols for symbols, _ in unique], [flag for _, flag in unique])
+        ahead = outlook(trie)
+        path = self._trie_path(name)
+        with _replacing(path) as scratch, scratch.open("wb") as file:
+            np.savez(
+                file, first=trie.first, labels=trie.labels, accept=trie.accept, ends=trie.ends,
+                reach=ahead.reach, shape=ahead.shape,
+            )  # fmt: skip
+        _write(path.with_suffix(".json"), json.dumps({"shards": sorted(shards)}))
+        return name
+
+    def _write_manifest(self, manifest: Manifest) -> Manifest:
+        content = {"shards": manifest.shards, "tries": manifest.tries}
+        _write(self.path / "manifests" / f"{manifest.id}.json", json.dumps(content))
+        return manifest
+
+
+class _replacing:
+    """A scratch file beside `path` that replaces it once it is complete."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Path:
+        try:
+            handle, name = tempfile.mkstemp(prefix=".", dir=self._path.parent)
+        except OSError as error:
+            raise EngineError(f"{self._path.parent} cannot be written: {error.strerror}") from error
+        os.close(handle)
+        self._scratch = Path(name)
+        return self._scratch
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            self._scratch.replace(self._path)
+        else:
+            self._scratch.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: str) -> None:
+    with _replacing(path) as scratch:
+        scratch.write_text(content)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        read = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return read if isinstance(read, dict) else None
