@@ -18,6 +18,7 @@ import json
 import os
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ class Shelf:
             with np.load(self._trie_path(name)) as arrays:
                 trie = Trie(arrays["first"], arrays["labels"], arrays["accept"], arrays["ends"])
                 return trie, Outlook(arrays["reach"], arrays["shape"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise EngineError(f"trie {name} cannot be read") from error
 
     def report(self, engine: str, rank: int, said: Mapping[str, Any]) -> None:

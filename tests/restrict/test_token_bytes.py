@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tokenizers import Tokenizer, decoders, models
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -22,7 +24,7 @@ def test_byte_level_tokens_join_to_the_text(text: str) -> None:
     assert all(pieces[i] is None for i in tokenizer.all_special_ids)
 
 
-def built(vocabulary: dict[str, int], decoder: object) -> PreTrainedTokenizerFast:
+def built(vocabulary: dict[str, int], decoder: Any) -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     if decoder is not None:
         backend.decoder = decoder
