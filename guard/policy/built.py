@@ -17,6 +17,7 @@ def not_built(source: Source) -> list[Problem]:
     """An error for every known key or value that guard does not carry out yet."""
     content = source.content
     unbuilt: list[tuple[Location, object]] = [(("forget", "topics"), content.forget.topics)]
+    unbuilt.append((("restrict",), content.restrict.model_fields_set))
     for i, entity in enumerate(content.forget.entities):
         unbuilt.append((("forget", "entities", i, "aspects"), entity.aspects))
         unbuilt.append((("forget", "entities", i, "not"), entity.not_))

@@ -69,6 +69,7 @@ def test_a_data_file_may_lie_elsewhere_when_the_operator_says_so(write: Write, w
         ("forget: {}\n", 3, "forget", "forgets nothing"),
         ("forget:\n  prompts: []\n", 3, "forget", "forgets nothing"),
         ("forget:\n  texts: [a]\n  topics: [b]\n", 5, "forget.topics", "not built yet"),
+        ("forget:\n  texts: [a]\nrestrict: {rewinds: 2}\n", 5, "restrict", "not built yet"),
         (
             "forget:\n  entities:\n    - name: ab\n      aspects: [home]\n",
             6,
