@@ -293,7 +293,8 @@ class PolicyFile(_Model):
     match: MatchSection = Field(default=MatchSection(), description="When it counts as a match.")
     restrict: RestrictSection = Field(
         default=RestrictSection(),
-        description="How answers are steered around the texts. Not built yet: refused unless empty.",
+        description="How answers are steered around the texts. Not built yet: refused unless "
+        "empty.",
     )
     distil: DistilSection = Field(
         default=DistilSection(), description="Settings of the weights path; for `guard distil`."
