@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from guard import metrics
@@ -24,7 +24,8 @@ from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
 from guard.enforcement import Binding, Enforcement
 from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
-from guard.treatments import TREATMENTS, Answers
+from guard.policy import Policy
+from guard.treatments import TREATMENTS, Answers, Said
 from guard.upstream import Reply, Upstream
 
 # Turns of the event loop until the transport has written a request: it starts a task of its own
@@ -78,13 +79,17 @@ class Endpoint(Answers, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request on its way: what was asked, by whom, and the bytes to pass on."""
+    """One request on its way: what was asked, by whom, and the bytes to pass on.
+
+    `flagged`: the policy that it fell under, where the model answers all the same.
+    """
 
     id: str
     endpoint: Endpoint
     asked: Asked
     body: bytes
     key: str | None
+    flagged: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +206,12 @@ class Flow:
                 "signals": verdict.signals,
             },
         )
-        body = TREATMENTS[policy.action].body(call.endpoint, call.asked, policy)
-        content_type = EVENTS if call.asked.stream else JSON
-        return Answer(200, body, content_type, outcome=policy.action)
+        treated = TREATMENTS[policy.action].treat(call.endpoint, call.asked, call.body, policy)
+        if isinstance(treated, Said):
+            content_type = EVENTS if call.asked.stream else JSON
+            return Answer(200, treated.body, content_type, outcome=policy.action)
+        call = replace(call, body=treated.body, flagged=policy)
+        return await self._filtered(call, await self._send(call), binding, current)
 
     # --- answers of the upstream -----------------------------------------------------------
 

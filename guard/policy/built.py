@@ -10,14 +10,13 @@ from guard.errors import Problem
 from guard.policy.source import Source
 from guard.policy.yaml_tree import Location
 
-BUILT_ACTIONS = frozenset({"refuse"})
+BUILT_ACTIONS = frozenset({"refuse", "restrict"})
 
 
 def not_built(source: Source) -> list[Problem]:
     """An error for every known key or value that guard does not carry out yet."""
     content = source.content
     unbuilt: list[tuple[Location, object]] = [(("forget", "topics"), content.forget.topics)]
-    unbuilt.append((("restrict",), content.restrict.model_fields_set))
     for i, entity in enumerate(content.forget.entities):
         unbuilt.append((("forget", "entities", i, "aspects"), entity.aspects))
         unbuilt.append((("forget", "entities", i, "not"), entity.not_))

@@ -275,8 +275,9 @@ class PolicyFile(_Model):
     )
     action: Action = Field(
         default="refuse",
-        description="What is done with a flagged prompt. Only `refuse` is built; `reason`, "
-        "`restrict` and `reroute` are refused until they are.",
+        description="What is done with a flagged prompt: `refuse` answers with `message`; "
+        "`restrict` lets the model answer, steered around what it must not say. `reason` and "
+        "`reroute` are not built yet and refused.",
     )
     mode: Mode = Field(
         default="enforce",
@@ -293,8 +294,7 @@ class PolicyFile(_Model):
     match: MatchSection = Field(default=MatchSection(), description="When it counts as a match.")
     restrict: RestrictSection = Field(
         default=RestrictSection(),
-        description="How answers are steered around the texts. Not built yet: refused unless "
-        "empty.",
+        description="How answers are steered around what must not come out.",
     )
     distil: DistilSection = Field(
         default=DistilSection(), description="Settings of the weights path; for `guard distil`."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guard.asked import Asked
 from guard.policy import Policy
-from guard.treatments.base import Answers
+from guard.treatments.base import Answers, Said
 
 
 class Refuse:
@@ -15,8 +15,8 @@ class Refuse:
 
     action = "refuse"
 
-    def body(self, answers: Answers, asked: Asked, policy: Policy) -> bytes:
+    def treat(self, answers: Answers, asked: Asked, body: bytes, policy: Policy) -> Said:
         """The whole answer, or all events of the stream, as the endpoint writes them."""
         if asked.stream:
-            return b"".join(answers.refusal_stream(asked, policy.message))
-        return answers.refusal(asked, policy.message)
+            return Said(b"".join(answers.refusal_stream(asked, policy.message)))
+        return Said(answers.refusal(asked, policy.message))

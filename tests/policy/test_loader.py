@@ -69,7 +69,6 @@ def test_a_data_file_may_lie_elsewhere_when_the_operator_says_so(write: Write, w
         ("forget: {}\n", 3, "forget", "forgets nothing"),
         ("forget:\n  prompts: []\n", 3, "forget", "forgets nothing"),
         ("forget:\n  texts: [a]\n  topics: [b]\n", 5, "forget.topics", "not built yet"),
-        ("forget:\n  texts: [a]\nrestrict: {rewinds: 2}\n", 5, "restrict", "not built yet"),
         (
             "forget:\n  entities:\n    - name: ab\n      aspects: [home]\n",
             6,
@@ -127,7 +126,7 @@ def test_an_action_loads_when_it_is_built_and_is_refused_until_then(
     else:
         (problem,) = problems_of(path)
         assert (problem.line, problem.key) == (4, "action")
-        assert problem.message == f"{action} is not built yet; use one of: refuse"
+        assert problem.message == f"{action} is not built yet; use one of: refuse, restrict"
 
 
 def test_a_row_of_a_data_file_is_named_by_its_own_file_and_line(write: Write) -> None:
