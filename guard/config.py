@@ -62,6 +62,17 @@ class UpstreamSettings(Section):
     )
 
 
+class EngineSettings(Section):
+    """The plugin inside the model server (see docs/engine.md)."""
+
+    shelf: Path | None = Field(
+        default=None,
+        strict=False,
+        description="directory shared with the engines' plugin (their GUARD_SHELF); without it the "
+        "proxy forgets alone",
+    )
+
+
 class DetectSettings(Section):
     """The prompt detectors."""
 
@@ -92,6 +103,7 @@ class Settings(Section):
     """Everything `guard serve --config FILE` may say."""
 
     upstream: UpstreamSettings = UpstreamSettings()
+    engine: EngineSettings = EngineSettings()
     detect: DetectSettings = DetectSettings()
     limits: LimitSettings = LimitSettings()
     keys: tuple[ApiKey, ...] = Field(

@@ -23,8 +23,11 @@ from guard.asked import Asked
 from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
 from guard.enforcement import Binding, Enforcement
+from guard.engine import EngineSets
+from guard.engine.steer import with_xargs
 from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
 from guard.policy import Policy
+from guard.restrict.vllm_plugin.arguments import as_xargs
 from guard.treatments import TREATMENTS, Answers, Said
 from guard.upstream import Reply, Upstream
 
@@ -69,6 +72,7 @@ class Endpoint(Answers, Protocol):
 
     name: str
     path: str
+    steerable: bool  # takes the engine plugin's arguments
 
     def filter(self, binding: Binding, asked: Asked) -> Filter: ...
 
@@ -122,11 +126,13 @@ class Flow:
         audit: AuditLog,
         *,
         overlap: bool = True,
+        engine: EngineSets | None = None,
     ) -> None:
         self._current = current
         self._upstream = upstream
         self._audit = audit
         self._overlap = overlap
+        self._engine = engine
 
     async def answer(self, call: Call) -> Answer:
         """The answer to one call. Raises RequestError, DetectorError or UpstreamError."""
@@ -135,7 +141,7 @@ class Flow:
         if not binding.is_compiled:  # the first request of a caller that nobody foresaw
             await asyncio.to_thread(binding.compile)
         if not binding.policies:
-            return await self._pass(call, await self._send(call), binding)
+            return await self._pass(call, await self._send(call, binding), binding)
         if call.asked.unreadable and binding.enforced:
             raise RequestError(
                 f"Content of the kind {call.asked.unreadable!r} cannot be checked and is not "
@@ -147,13 +153,13 @@ class Flow:
             return await self._treat(call, verdict, current, binding)
         if not binding.asks_encoder:
             await self._note_shadows(call, verdict, current, binding)
-            return await self._filtered(call, await self._send(call), binding, current)
+            return await self._filtered(call, await self._send(call, binding), binding, current)
         return await self._judged(call, binding, current)
 
     async def _judged(self, call: Call, binding: Binding, current: InForce) -> Answer:
         """Ask the encoder, beside the upstream call where that is safe."""
         beside = self._overlap and call.asked.stateless
-        sending = asyncio.create_task(self._send(call)) if beside else None
+        sending = asyncio.create_task(self._send(call, binding)) if beside else None
         try:
             for _ in range(_TURNS_TO_SEND):
                 await asyncio.sleep(0)
@@ -169,23 +175,31 @@ class Flow:
                 metrics.DEGRADED.inc()
                 await self._record(call, current, {"decision": "degraded"})
             await self._note_shadows(call, verdict, current, binding)
-            reply = await (sending if sending is not None else self._send(call))
+            reply = await (sending if sending is not None else self._send(call, binding))
             sending = None
             return await self._filtered(call, reply, binding, current)
         finally:
             if sending is not None:
                 await _give_up(sending, "error")
 
-    async def _send(self, call: Call) -> Reply:
+    async def _send(self, call: Call, binding: Binding) -> Reply:
         started = time.perf_counter()
         headers = {"X-Request-Id": call.id}
         try:
-            reply = await self._upstream.post(call.endpoint.path, call.body, headers)
+            body = self._steered(call, binding)
+            reply = await self._upstream.post(call.endpoint.path, body, headers)
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
         metrics.FIRST_BYTE_SECONDS.observe(time.perf_counter() - started)
         return reply
+
+    def _steered(self, call: Call, binding: Binding) -> bytes:
+        """The request with what the engine's plugin is to keep out of the answer."""
+        if self._engine is None or not call.endpoint.steerable or not binding.enforced:
+            return call.body
+        sets = self._engine.sets_of(binding, call.asked, call.flagged)
+        return with_xargs(call.body, as_xargs(sets, lead=bool(call.asked.leads)))
 
     async def _treat(
         self, call: Call, verdict: Verdict, current: InForce, binding: Binding
@@ -211,7 +225,7 @@ class Flow:
             content_type = EVENTS if call.asked.stream else JSON
             return Answer(200, treated.body, content_type, outcome=policy.action)
         call = replace(call, body=treated.body, flagged=policy)
-        return await self._filtered(call, await self._send(call), binding, current)
+        return await self._filtered(call, await self._send(call, binding), binding, current)
 
     # --- answers of the upstream -----------------------------------------------------------
 

@@ -76,6 +76,15 @@ ENCODER_BUSY_SECONDS = Gauge(
 )
 
 
+ENGINES = Gauge(
+    "guard_engines", "Engines whose plugin reports on the shelf.", multiprocess_mode="livemax"
+)
+ENGINE_UNHELD = Counter(
+    "guard_engine_unheld_total",
+    "Requests sent without bans because an engine does not hold the policy set yet.",
+)
+
+
 def set_in_force(hash_: str, previous: str | None, policies: int, overdue: int) -> None:
     """Name the policy set that is now in force."""
     if previous is not None and previous != hash_:

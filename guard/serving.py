@@ -20,11 +20,13 @@ from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
-from guard.errors import PolicyError
+from guard.engine import EngineSets
+from guard.errors import ConfigError, EngineError, PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
 from guard.policy import PolicySet, PolicyStore, Progress
+from guard.restrict.shelf import Shelf
 from guard.upstream import Upstream, UpstreamOptions
 
 log = logging.getLogger("guard.serving")
@@ -44,6 +46,13 @@ def upstream_options(settings: Settings) -> UpstreamOptions:
         between=upstream.between_timeout,
         max_answer=upstream.max_answer_bytes,
     )
+
+
+def _shelf(path: Path) -> Shelf:
+    try:
+        return Shelf(path)
+    except EngineError as error:
+        raise ConfigError(f"engine.shelf: {error}") from None
 
 
 class Services(Protocol):
@@ -126,6 +135,8 @@ class Worker:
         self._keys = [None, *(key.name for key in settings.keys)]
         store = PolicyStore(policies, progress=progress)
         upstream = Upstream(upstream_options(settings))
+        shelf = settings.engine.shelf
+        self._engine = None if shelf is None else EngineSets(_shelf(shelf))
         self.state = State(
             settings=settings,
             keyring=Keyring(settings.keys),
@@ -137,7 +148,9 @@ class Worker:
                 upstream,
                 self._services.audit,
                 overlap=settings.upstream.overlap == "auto",
+                engine=self._engine,
             ),
+            engine=self._engine,
         )
         self._take_over(self._made_ready(store.current))
 
@@ -150,6 +163,7 @@ class Worker:
                 self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
             )
             aging = asyncio.create_task(self._count_overdue())
+            following = asyncio.create_task(self._follow_engines())
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -159,12 +173,15 @@ class Worker:
             finally:
                 gc.unfreeze()
                 aging.cancel()
+                following.cancel()
                 stop.set()
                 await watching
 
     def _made_ready(self, policies: PolicySet) -> InForce:
         enforcement = Enforcement(policies, self._phrases)
         enforcement.prepare(self._keys)
+        if self._engine is not None:
+            self._engine.prepare(enforcement, self._keys)
         nearest = self._services.build_nearest(policies)
         detector = Detector(enforcement, nearest, timeout=self._settings.detect.timeout)
         return InForce(enforcement, detector)
@@ -175,8 +192,14 @@ class Worker:
         await self._services.prepare(policies)
         self._take_over(ready)
         self._phrases.keep_only(policies.policies)
+        if self._engine is not None:
+            self._engine.keep_only(ready.enforcement)
         gc.freeze()
         metrics.RELOADS.labels("swapped").inc()
+
+    async def _follow_engines(self) -> None:
+        if self._engine is not None:
+            await self._engine.follow()
 
     async def _count_overdue(self) -> None:
         """Dates pass while the files stay as they are."""

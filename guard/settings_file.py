@@ -12,7 +12,9 @@ from guard.policy.source import validated
 from guard.policy.yaml_tree import read_tree
 
 
-def load_settings(path: Path | None, *, upstream: str | None = None) -> Settings:
+def load_settings(
+    path: Path | None, *, upstream: str | None = None, shelf: Path | None = None
+) -> Settings:
     """Defaults, then the file, then GUARD_UPSTREAM_API_KEY and the command line.
 
     Raises ConfigError with every problem of the file.
@@ -28,6 +30,9 @@ def load_settings(path: Path | None, *, upstream: str | None = None) -> Settings
         over["url"] = UpstreamSettings(url=upstream).url
     if key := os.environ.get("GUARD_UPSTREAM_API_KEY"):
         over["api_key"] = key
-    if not over:
-        return settings
-    return settings.model_copy(update={"upstream": settings.upstream.model_copy(update=over)})
+    changed: dict[str, Any] = {}
+    if over:
+        changed["upstream"] = settings.upstream.model_copy(update=over)
+    if shelf is not None:
+        changed["engine"] = settings.engine.model_copy(update={"shelf": shelf})
+    return settings.model_copy(update=changed)

@@ -71,6 +71,9 @@ async def readiness(state: State) -> tuple[bool, dict[str, Any]]:
             p.name for p in state.store.current.policies if p.is_overdue(utc_today())
         ],
     }
+    if state.engine is not None:
+        sets, held = state.engine.manifests, state.engine.held
+        details["engine"] = {"sets": len(sets), "held": len(sets & held)}
     try:
         reply = await state.upstream.get("/v1/models")
         reply.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from guard.api.auth import Keyring
 from guard.config import Settings
+from guard.engine import EngineSets
 from guard.errors import DetectorError
 from guard.flow import Flow, InForce
 from guard.limits import Limits
@@ -23,6 +24,7 @@ class State:
     upstream: Upstream
     store: PolicyStore
     flow: Flow
+    engine: EngineSets | None = None
     in_force: InForce | None = None
 
     def current(self) -> InForce:

@@ -68,6 +68,7 @@ class Surface(ABC):
     id_prefix: str
     whole_object: str
     chunk_object: str
+    steerable = True  # takes the arguments of the engine's plugin
 
     @property
     def contract(self) -> Contract:

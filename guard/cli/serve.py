@@ -28,6 +28,10 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    shelf: Annotated[
+        Path | None,
+        typer.Option(help="Directory shared with the model server's plugin (its GUARD_SHELF)."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     config: Annotated[
         Path | None, typer.Option(help="Settings file (YAML); the options above win over it.")
@@ -43,7 +47,7 @@ def serve(
     )
     with ExitStack() as until_the_end:
         try:
-            settings = load_settings(config, upstream=upstream)
+            settings = load_settings(config, upstream=upstream, shelf=shelf)
             with progress_bars() as progress:
                 if workers == 1:
                     app: Any = _alone(settings, policies, progress)

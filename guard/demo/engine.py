@@ -11,16 +11,18 @@ from pathlib import Path
 
 from guard.demo.cache import cache_dir
 from guard.demo.process import Server, free_port
-from guard.demo.processor import BLOCK_WITHOUT_TILES, WITHOUT_TILES, tiles_are_trapped
+from guard.demo.processor import DTYPE_WITHOUT_TILES, WITHOUT_TILES, tiles_are_trapped
 from guard.errors import EngineError
 
+PLUGIN = "guard.restrict.vllm_plugin:GuardLogitsProcessor"
 START_TIMEOUT = 600.0  # seconds; a cold disk on a busy machine takes minutes
 
 
 class Engine(Server):
     """vLLM's OpenAI server for the model in `folder`, on 127.0.0.1 and a free port.
 
-    `arguments` are added to vLLM's own. Raises `EngineError` where vLLM is not installed.
+    With a `shelf` it loads the guard's plugin. `arguments` are added to vLLM's own. Raises
+    `EngineError` where vLLM is not installed.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Engine(Server):
         name: str,
         chat_template: Path | None = None,
         max_model_len: int = 2048,
+        shelf: Path | None = None,
         arguments: Sequence[str] = (),
         port: int | None = None,
     ) -> None:
@@ -45,14 +48,16 @@ class Engine(Server):
         # not show what was banned while decoding.
         command += ["--enforce-eager", "--logprobs-mode", "processed_logprobs"]
         if tiles_are_trapped():
-            command += ["--block-size", BLOCK_WITHOUT_TILES]
+            command += ["--dtype", DTYPE_WITHOUT_TILES]
+        if shelf is not None:
+            command += ["--logits-processors", PLUGIN]
         if chat_template is not None:
             command += ["--chat-template", str(chat_template)]
         super().__init__(
             [*command, *arguments],
             ready_url=f"{self.url}/health",
             log=cache_dir() / "logs" / f"vllm-{name}-{port}.log",
-            env=engine_environment(),
+            env=engine_environment() | ({} if shelf is None else {"GUARD_SHELF": str(shelf)}),
             name="model server (vLLM)",
         )
 

@@ -32,15 +32,20 @@ def demo_policy(folder: Path) -> Path:
 
 
 class Guard(Server):
-    """`guard serve` as a child process; ready when its policies are and the model answers."""
+    """`guard serve` as a child process; ready when its policies are and the model answers. `shelf`:
+    where the plugin of that model server looks for policies."""
 
-    def __init__(self, policies: Path, upstream: str, *, host: str, port: int) -> None:
+    def __init__(
+        self, policies: Path, upstream: str, *, host: str, port: int, shelf: Path | None = None
+    ) -> None:
         reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         self.url = f"http://{reachable}:{port}"
         # -c, because the console script may not be on the path of this interpreter.
         command = [sys.executable, "-c", "from guard.cli.main import main; main()", "serve"]
         command += ["--policies", str(policies), "--upstream", upstream]
         command += ["--host", host, "--port", str(port)]
+        if shelf is not None:
+            command += ["--shelf", str(shelf)]
         super().__init__(
             command,
             ready_url=f"{self.url}/readyz",

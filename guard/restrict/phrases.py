@@ -14,13 +14,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from guard.errors import Problem
-from guard.policy.compiled import Policy
 from guard.restrict.folding import fold_words
 from guard.restrict.trie import BOUNDED, UNBOUNDED
 from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY
+
+if TYPE_CHECKING:  # the engine plugin imports this file, next to a vLLM without our dependencies
+    from guard.policy.compiled import Policy
 
 DISTINCTIVE_BITS = 60.0  # a prefix with this much surprise is taken for the text itself
 ORDINARY_BITS = 24.0  # a whole text with less than this is ordinary language

@@ -33,6 +33,8 @@ from guard.restrict.trie import Trie, build_trie
 
 MOST_TRIES = 4  # a manifest with more is merged at once
 FRESH = 10.0  # seconds; an engine that has said nothing for longer is not counted
+_LONG_GONE = 3600.0  # seconds; its report is no news to anybody
+_WRITING = 60.0  # seconds within which a trie's manifest follows it
 _FORMAT = "guard-trie-1"
 
 
@@ -57,6 +59,15 @@ def shard_name(phrases: Iterable[Phrase]) -> str:
 def manifest_id(shards: Iterable[str]) -> str:
     """The name of a set of shards."""
     return hashlib.sha256("\n".join(sorted(set(shards))).encode()).hexdigest()
+
+
+def held_by_all(engines: Mapping[str, Sequence[Mapping[str, Any]]], manifest: str) -> bool:
+    """Whether every rank of every engine (as `Shelf.engines` gives them) holds a manifest; False
+    without any engine."""
+    return bool(engines) and all(
+        len(ranks) == ranks[0]["ranks"] and all(manifest in rank["manifests"] for rank in ranks)
+        for ranks in engines.values()
+    )
 
 
 class Shelf:
@@ -96,27 +107,31 @@ class Shelf:
         merged = self._write_trie({shard: shards[shard] for shard in manifest.shards})
         return self._write_manifest(Manifest(manifest.id, manifest.shards, (merged,)))
 
-    def withdraw(self, keep: Iterable[str]) -> None:
-        """Remove every manifest but these, and the tries that none of them names."""
-        kept = set(keep)
+    def keep(self, manifests: Iterable[str]) -> None:
+        """Say that these are still in use: `withdraw` leaves alone what was said so lately."""
+        for name in manifests:
+            try:
+                os.utime(self.path / "manifests" / f"{name}.json")
+            except OSError:
+                continue  # withdrawn by another proxy in between; it will be published again
+
+    def withdraw(self, unused_for: float) -> None:
+        """Remove the manifests that nobody has kept for so many seconds, the tries that no
+        manifest names, and the reports of engines that are long gone."""
         named: set[str] = set()
         for path in (self.path / "manifests").glob("*.json"):
             manifest = self.manifest(path.stem)
-            if path.stem in kept and manifest is not None:
+            if manifest is not None and _age(path) <= unused_for:
                 named.update(manifest.tries)
             else:
                 path.unlink(missing_ok=True)
         for path in (self.path / "tries").glob("*"):
-            if path.name.split(".")[0] not in named:
+            # One that was just written may be waiting for its manifest.
+            if path.name.split(".")[0] not in named and _age(path) > min(unused_for, _WRITING):
                 path.unlink(missing_ok=True)
-
-    def held_by_all(self, manifest: str) -> bool:
-        """Whether every rank of every engine that is alive holds a manifest; False without any."""
-        engines = self.engines()
-        return bool(engines) and all(
-            len(ranks) == ranks[0]["ranks"] and all(manifest in rank["manifests"] for rank in ranks)
-            for ranks in engines.values()
-        )
+        for path in (self.path / "engines").glob("*/rank-*.json"):
+            if _age(path) > _LONG_GONE:
+                path.unlink(missing_ok=True)
 
     def engines(self) -> dict[str, list[dict[str, Any]]]:
         """What the ranks of the live engines said last, by engine."""
@@ -217,6 +232,14 @@ class _replacing:
 def _write(path: Path, content: str) -> None:
     with _replacing(path) as scratch:
         scratch.write_text(content)
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was last written or kept; 0 for one that has just gone."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return 0.0
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from guard.errors import EngineError
 from guard.restrict.folding import fold_words
 from guard.restrict.outlook import FARTHEST, outlook
 from guard.restrict.phrases import Phrase, join
-from guard.restrict.shelf import FRESH, Shelf, manifest_id, shard_name
+from guard.restrict.shelf import FRESH, Shelf, held_by_all, manifest_id, shard_name
 from guard.restrict.trie import BOUNDED, build_trie
 
 
@@ -62,14 +63,26 @@ def test_the_name_of_a_set_is_its_content_in_any_order() -> None:
     assert shard("Ana Li", "Li Ana")[0] == shard("Li Ana", "Ana Li")[0]
 
 
-def test_what_is_withdrawn_leaves_the_shelf(tmp_path: Path) -> None:
+def test_what_nobody_keeps_leaves_the_shelf(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     kept, gone = shelf.publish(dict([ONE])), shelf.publish(dict([TWO]))
-    shelf.withdraw([kept.id])
+    long_ago = time.time() - 1000
+    for path in tmp_path.glob("*/*"):
+        os.utime(path, (long_ago, long_ago))
+    shelf.keep([kept.id, "never published"])
+    shelf.withdraw(unused_for=100)
     assert shelf.manifests() == {kept.id}
     assert tries(shelf) == set(kept.tries)
     with pytest.raises(EngineError):
         shelf.trie(gone.tries[0])
+
+
+def test_a_trie_whose_manifest_is_being_written_stays(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    name = shelf.publish(dict([ONE]))
+    (tmp_path / "manifests" / f"{name.id}.json").unlink()
+    shelf.withdraw(unused_for=100)
+    assert tries(shelf) == set(name.tries)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +103,7 @@ def test_a_set_is_held_when_every_rank_holds_it(
         if manifests is not None:
             said = {"engine": "e", "rank": rank, "ranks": len(ranks), "manifests": manifests}
             shelf.report("e", rank, said)
-    assert shelf.held_by_all("m") is held
+    assert held_by_all(shelf.engines(), "m") is held
 
 
 def test_an_engine_that_is_silent_is_not_counted(
@@ -101,7 +114,7 @@ def test_an_engine_that_is_silent_is_not_counted(
     later = time.time() + FRESH + 1
     monkeypatch.setattr(time, "time", lambda: later)
     assert shelf.engines() == {}
-    assert not shelf.held_by_all("m")
+    assert not held_by_all(shelf.engines(), "m")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a trie", b"PK\x03\x04half"])

@@ -57,10 +57,16 @@ def policy_set(guard_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny_engine() -> Iterator[Engine]:
-    """vLLM serving the tiny model."""
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that the engine's plugin and the proxies share."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(shelf: Path) -> Iterator[Engine]:
+    """vLLM serving the tiny model, with the plugin."""
     pytest.importorskip("vllm", reason="scripts/install was run with --no-vllm")
-    with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH) as engine:
+    with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH, shelf=shelf) as engine:
         engine.wait(START_TIMEOUT)
         yield engine
 
@@ -73,3 +79,23 @@ def guarded(tiny_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> It
     with Guard(policies, tiny_engine.url, host="127.0.0.1", port=free_port()) as guard:
         guard.wait(WAIT * 4)
         yield Guarded(guard.url, tiny_engine.url, policies)
+
+
+@pytest.fixture(scope="session")
+def steered(
+    tiny_engine: Engine, shelf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Guarded]:
+    """`guard serve` that shares a shelf with the engine's plugin and restricts."""
+    policies = tmp_path_factory.mktemp("steered")
+    (policies / "orlimar.yaml").write_text(yaml.safe_dump({**POLICY, "action": "restrict"}))
+    port = free_port()
+    with Guard(policies, tiny_engine.url, host="127.0.0.1", port=port, shelf=shelf) as guard:
+        guard.wait(WAIT * 4)
+        eventually(lambda: engine_holds(guard.url), "the engine holds the policies")
+        yield Guarded(guard.url, tiny_engine.url, policies)
+
+
+def engine_holds(guard_url: str) -> bool:
+    """Whether the engines hold every set that a guard may tell them of."""
+    engine = httpx.get(f"{guard_url}/readyz", trust_env=False).json()["engine"]
+    return bool(engine["held"] == engine["sets"] > 0)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from tests.support.engine import Guarded, guarded, tiny_engine
+from tests.support.engine import Guarded, guarded, shelf, steered, tiny_engine
 
-__all__ = ["guarded", "tiny_engine"]
+__all__ = ["guarded", "shelf", "steered", "tiny_engine"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
