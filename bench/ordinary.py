@@ -1,0 +1,49 @@
+"""Ordinary text that every machine with this project has: the prose of Python's documentation.
+
+Paragraphs of docstrings of the standard library and of installed packages, without code, tables and
+markup, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sysconfig
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROSE = re.compile(r"[A-Z][A-Za-z0-9,;:'\"()\-\s]+[.!?]")
+_WORDS = 12  # a shorter paragraph is a label or a signature
+_PACKAGES = ("numpy", "pandas", "scipy", "sklearn", "torch", "transformers", "sympy", "fastapi")
+
+
+def paragraphs() -> Iterator[str]:
+    """One paragraph after another, each once."""
+    seen: set[str] = set()
+    paths = sysconfig.get_paths()
+    library = Path(paths["stdlib"])
+    sources = [path for path in sorted(library.rglob("*.py")) if "site-packages" not in path.parts]
+    for package in _PACKAGES:
+        sources += sorted((Path(paths["purelib"]) / package).rglob("*.py"))
+    for source in sources:
+        for text in _docstrings(source):
+            for paragraph in text.split("\n\n"):
+                flat = " ".join(paragraph.split())
+                if len(flat.split()) >= _WORDS and _PROSE.fullmatch(flat) and flat not in seen:
+                    seen.add(flat)
+                    yield flat
+
+
+def _docstrings(source: Path) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source.read_text("utf-8"))
+    except (SyntaxError, UnicodeDecodeError, OSError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield text
