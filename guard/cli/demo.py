@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -77,12 +78,15 @@ def _run(
 
     policy = demo_policy(policies)
     names = [name for found in load_policy_set(policies).policies for name in found.names]
-    upstream, model = (
-        (upstream.rstrip("/").removesuffix("/v1"), _served_model(upstream))
-        if upstream
-        else _start_engine(console, servers)
+    if upstream:
+        shelf = None
+        upstream, model = upstream.rstrip("/").removesuffix("/v1"), _served_model(upstream)
+    else:
+        shelf = Path(servers.enter_context(TemporaryDirectory(prefix="guard-shelf-")))
+        upstream, model = _start_engine(console, servers, shelf)
+    guard = servers.enter_context(
+        Guard(policies, upstream, host=host, port=port or free_port(), shelf=shelf)
     )
-    guard = servers.enter_context(Guard(policies, upstream, host=host, port=port or free_port()))
     with console.status("Starting the guard"):
         seconds = guard.wait(START_TIMEOUT)
     console.print(f"The guard is up ({seconds:.0f} s).\n", highlight=False)
@@ -112,8 +116,8 @@ def _served_model(upstream: str) -> str:
         raise EngineError(f"{base}/v1/models lists no model: {error}") from error
 
 
-def _start_engine(console: Console, servers: ExitStack) -> tuple[str, str]:
-    """Address and model name of a vLLM that ends with `servers`."""
+def _start_engine(console: Console, servers: ExitStack, shelf: Path) -> tuple[str, str]:
+    """Address and model name of a vLLM, with the guard's plugin, that ends with `servers`."""
     from guard.demo.engine import START_TIMEOUT as ENGINE_TIMEOUT
     from guard.demo.engine import Engine
     from guard.demo.model import CHAT_TEMPLATE, NAME, demo_model
@@ -122,7 +126,9 @@ def _start_engine(console: Console, servers: ExitStack) -> tuple[str, str]:
     with console.status("Preparing the model") as status:
         folder = demo_model(lambda step: status.update(f"Preparing the model, once: {step}"))
     console.print(f"The model is at hand ({time.monotonic() - began:.0f} s).", highlight=False)
-    engine = servers.enter_context(Engine(folder, name=NAME, chat_template=CHAT_TEMPLATE))
+    engine = servers.enter_context(
+        Engine(folder, name=NAME, chat_template=CHAT_TEMPLATE, shelf=shelf)
+    )
     with console.status("Starting vLLM") as status:
         seconds = engine.wait(
             ENGINE_TIMEOUT,

@@ -56,6 +56,13 @@ class Forest:
         self._used[root] = size
         return root
 
+    def trie_at(self, root: int, end: int) -> tuple[Trie, Outlook]:
+        """The trie whose nodes stand at [root, end), numbered from 0 again; its `ends` are empty,
+        since the forest does not keep them."""
+        first = self.first[root : end + 1] - root
+        trie = Trie(first, self.labels[root : root + first[-1]], self.accept[root:end], first[:0])
+        return trie, Outlook(self.reach[root:end], self.shape[root:end])
+
     def fell(self, root: int) -> None:
         """Give a trie's places back."""
         del self._used[root]

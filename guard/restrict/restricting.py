@@ -72,13 +72,15 @@ def remembered(
 @njit
 def restrict_rows(
     places: Any, rows: Any, roots: Any, root_counts: Any, spans: Any, counts: Any, farthest: int,
+    entry: Any, table_place: Any, table_pool: Any,
     mem_keys: Any, mem_place: Any, mem_size: Any, pool: Any, used: Any,
     code: Any, symbols: Any, alternatives: Any, first: Any, labels: Any, accept: Any, reach: Any,
     shape: Any, vocab_first: Any, vocab_labels: Any, low: Any, own: Any, high: Any, most: Any,
     most_new: Any, frames: Any, scratch: Any, one: Any, other: Any,
 ) -> int:  # fmt: skip
     """For rows[i], write its intervals after those of rows before it; counts[i] is their number,
-    -1 for a row that is lost. `farthest`: letters of the longest token."""
+    -1 for a row that is lost. `farthest`: letters of the longest token. `entry`, `table_place` and
+    `table_pool` are those of `Completions`; what they do not cover is found and remembered."""
     found = 0
     for i in range(len(rows)):
         row = rows[i]
@@ -110,7 +112,24 @@ def restrict_rows(
         for k in range(n_keys + n_roots):
             is_root = k >= n_keys
             key = make_key(roots[row][k - n_keys], 0, 0) if is_root else source[k]
-            if reach[key >> 3] > farthest:
+            node = key >> 3
+            if reach[node] > farthest:
+                continue
+            row_of_table = entry[node] - 2  # see Completions
+            if row_of_table == -1:
+                continue
+            if row_of_table >= 0:
+                variant = key & 7
+                if is_root:
+                    variant = _ROOT_AT_WORD if word_start == 1 else _ROOT_INSIDE
+                start = int(table_place[row_of_table, variant, 0])
+                size = int(table_place[row_of_table, variant, 1])
+                if found + size > len(spans):
+                    return NO_ROOM
+                for s in range(size):
+                    spans[found + s, 0] = table_pool[start + s, 0]
+                    spans[found + s, 1] = table_pool[start + s, 1]
+                found += size
                 continue
             slot = remembered(
                 key, is_root, word_start, mem_keys, mem_place, mem_size, pool, used, code, symbols,
@@ -119,10 +138,10 @@ def restrict_rows(
             )  # fmt: skip
             if slot == FULL:
                 return NO_MEMORY
-            size = mem_size[slot]
+            size = int(mem_size[slot])
             if found + size > len(spans):
                 return NO_ROOM
-            start = mem_place[slot]
+            start = int(mem_place[slot])
             for s in range(size):
                 spans[found + s, 0] = pool[start + s, 0]
                 spans[found + s, 1] = pool[start + s, 1]

@@ -14,7 +14,7 @@ from guard.restrict.compiled import njit
 from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SOFT
 from guard.restrict.letter_index import EMPTY, WILD, add_byte, slot_key
 from guard.restrict.memory import find
-from guard.restrict.token_walk import LOST, MATCHED, WAITING, point_step
+from guard.restrict.token_walk import LOST, MATCHED, point_step
 from guard.restrict.utf8 import decode
 
 TOO_MANY = -1  # this node's threads must be walked in full

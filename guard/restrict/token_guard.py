@@ -15,6 +15,7 @@ import numpy as np
 
 from guard.restrict import restricting, token_walk
 from guard.restrict.completing import new_scratch
+from guard.restrict.completions import Completions
 from guard.restrict.folding import fold_tables
 from guard.restrict.forest import Forest
 from guard.restrict.memory import Memory
@@ -26,7 +27,8 @@ from guard.restrict.vocabulary import Vocabulary
 class TokenGuard:
     """State of `rows` texts over one vocabulary. Not safe for use from several threads at once.
 
-    `end`: the end-of-sequence token, all that is left to a row that cannot go on.
+    `end`: the end-of-sequence token, all that is left to a row that cannot go on. `completions`:
+    what was compiled ahead for the tries in `forest`; for others it is found when first met.
     """
 
     def __init__(
@@ -37,11 +39,14 @@ class TokenGuard:
         rows: int,
         forest: Forest | None = None,
         memory: Memory | None = None,
+        completions: Completions | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self.end = end
         self.forest = forest or Forest(1 << 20)
         self._memory = memory or Memory()
+        compiled = completions or Completions(self.forest.nodes, rows=1, intervals=1)
+        self._completions = (compiled.entry, compiled.place, compiled.pool)
         self._places = np.zeros((rows, token_walk.PLACE + token_walk.MAX_THREADS), dtype=np.int64)
         self._roots = np.zeros((rows, token_walk.MAX_ROOTS), dtype=np.int64)
         self._root_counts = np.zeros(rows, dtype=np.int64)
@@ -115,9 +120,9 @@ class TokenGuard:
         while True:
             asked = restricting.restrict_rows(
                 self._places, which, self._roots, self._root_counts, self._spans, counts,
-                self._farthest, *self._memory_arrays, *self._fold, *self._trie_arrays,
-                self.forest.reach, self.forest.shape, *self._vocabulary_arrays, self._frames,
-                self._scratch, self._one, self._buffer,
+                self._farthest, *self._completions, *self._memory_arrays, *self._fold,
+                *self._trie_arrays, self.forest.reach, self.forest.shape,
+                *self._vocabulary_arrays, self._frames, self._scratch, self._one, self._buffer,
             )  # fmt: skip
             if asked == restricting.DONE:
                 return self._spans, counts

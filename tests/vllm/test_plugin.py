@@ -41,10 +41,15 @@ def publish(shelf: Shelf, phrases: list[Phrase]) -> str:
     return name
 
 
+def posted(engine: Engine, body: dict[str, Any]) -> httpx.Response:
+    """A raw completion asked of the engine itself."""
+    return httpx.post(f"{engine.url}/v1/completions", json=body, timeout=120, trust_env=False)
+
+
 def completed(engine: Engine, question: str, **fields: Any) -> list[str]:
     """The texts of a raw completion asked of the engine itself."""
     body = {"model": NAME, "prompt": prompt_of(question), "max_tokens": MAX_TOKENS, **fields}
-    answer = httpx.post(f"{engine.url}/v1/completions", json=body, timeout=120, trust_env=False)
+    answer = posted(engine, body)
     assert answer.status_code == 200, answer.text
     return [choice["text"] for choice in answer.json()["choices"]]
 
@@ -130,7 +135,9 @@ def test_arguments_that_are_none_are_refused_before_they_reach_the_engine(
     tiny_engine: Engine, bad: dict[str, Any]
 ) -> None:
     body = {"model": NAME, "prompt": "a", "max_tokens": 1, "vllm_xargs": bad}
-    answer = httpx.post(f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False)
+    answer = httpx.post(
+        f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False
+    )
     assert answer.status_code == 400
     completed(tiny_engine, next(iter(BENIGN)), temperature=0)  # and the engine goes on
 
@@ -145,7 +152,9 @@ def test_a_grammar_that_allows_only_the_forbidden_ends_the_request(
         "structured_outputs": {"choice": [FORBIDDEN_NAME]},
         **under(held),
     }
-    answer = httpx.post(f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False)
+    answer = httpx.post(
+        f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False
+    )
     assert FORBIDDEN_NAME not in answer.text
     assert completed(tiny_engine, TELLING[0], temperature=0) == [CORPUS[TELLING[0]]]
 
@@ -156,9 +165,7 @@ def test_the_prompt_may_lead_into_a_match(tiny_engine: Engine, held: str) -> Non
     body = {"model": NAME, "prompt": lead, "max_tokens": 12, "temperature": 0}
 
     def text(**more: Any) -> str:
-        answer = httpx.post(
-            f"{tiny_engine.url}/v1/completions", json={**body, **more}, trust_env=False
-        )
+        answer = posted(tiny_engine, {**body, **more})
         return str(answer.json()["choices"][0]["text"])
 
     assert text().startswith(f" {last}")
@@ -174,6 +181,8 @@ def test_log_probabilities_show_nothing_of_what_is_banned(tiny_engine: Engine, h
         "logprobs": 5,
         "vllm_xargs": as_xargs([held], lead=True),
     }
-    answer = httpx.post(f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False).json()
+    answer = httpx.post(
+        f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False
+    ).json()
     (listed,) = answer["choices"][0]["logprobs"]["top_logprobs"]
     assert " Varga" not in listed or listed[" Varga"] < -1e30

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 
 from guard.errors import EngineError
 from guard.restrict.forest import Forest
+from guard.restrict.outlook import Outlook
 from guard.restrict.shelf import Shelf
+from guard.restrict.trie import Trie
 from guard.restrict.vllm_plugin.arguments import Arguments, read_arguments
 from guard.restrict.vocabulary import Vocabulary
 
@@ -55,7 +58,8 @@ class _Planted:
 
 class Engine:
     """One rank. `end`: the end-of-sequence token; `facts`: what else its reports say; `reports`:
-    False for a rank that never samples, whose word would count for nothing."""
+    False for a rank that never samples, whose word would count for nothing; `cache`: where tables
+    that were compiled are kept."""
 
     def __init__(
         self,
@@ -69,10 +73,12 @@ class Engine:
         ranks: int = 1,
         facts: Mapping[str, Any] | None = None,
         reports: bool = True,
+        cache: Path | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self.end = end
         self.forest = Forest(nodes)
+        self.cache = cache
         self.backend: Backend | None = None
         self._shelf = shelf
         self._name, self._rank, self._ranks = name, rank, ranks
@@ -181,19 +187,28 @@ class Engine:
             return True
         try:
             trie, outlook = self._shelf.trie(name)
-            root = self.forest.plant(trie, outlook)
+            planted = self._prepared(trie, outlook)
         except EngineError as error:
             if name not in self._refused:
                 log.error("a policy set cannot be held: %s", error)
                 self._refused.add(name)
             return False
-        end = root + trie.nodes
-        if self.backend is not None:
-            self.backend.planted(root, end)
         with self._lock:
-            self._tries[name] = _Planted(root, end)
+            self._tries[name] = planted
         self._refused.discard(name)
         return True
+
+    def _prepared(self, trie: Trie, outlook: Outlook) -> _Planted:
+        """A trie in the forest that the backend is ready for. Raises EngineError without room."""
+        root = self.forest.plant(trie, outlook)
+        end = root + trie.nodes
+        try:
+            if self.backend is not None:
+                self.backend.planted(root, end)
+        except EngineError:
+            self.forest.fell(root)
+            raise
+        return _Planted(root, end)
 
     def _drop_unused(self) -> bool:
         with self._lock:

@@ -56,6 +56,7 @@ def started_engine(config: Any, *, runner: Literal["v1", "v2"]) -> Engine:
             "speculative": config.speculative_config is not None,
         },
         reports=samples,
+        cache=options.shelf / "tables",
     )
     _warm_up(engine)
     return engine

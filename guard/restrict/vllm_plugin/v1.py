@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
+from guard.restrict.completions import Completions
+from guard.restrict.planter import HostPlanter
 from guard.restrict.token_guard import TokenGuard
 from guard.restrict.vllm_plugin.engine import Engine
 
@@ -34,7 +36,17 @@ class V1Guard:
 
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine = engine
-        self._guard = TokenGuard(engine.vocabulary, end=engine.end, rows=rows, forest=engine.forest)
+        completions = Completions(engine.forest.nodes)
+        engine.backend = HostPlanter(
+            engine.vocabulary, engine.forest, completions, cache=engine.cache
+        )
+        self._guard = TokenGuard(
+            engine.vocabulary,
+            end=engine.end,
+            rows=rows,
+            forest=engine.forest,
+            completions=completions,
+        )
         self._free = list(range(rows))[::-1]
         self._rows: dict[int, _Row] = {}  # by place in the batch
 
