@@ -1,0 +1,75 @@
+"""Decode-time forgetting in figures: `python -m bench.restrict`, an hour on two cores.
+
+Writes bench/results/restrict.json: what the plugin costs a step, what compiling costs, how often
+ordinary text loses a token, what leaks through each way, and what benign requests notice. Fluency
+is `bench/fluency.py`'s. Nothing is tuned on what is reported: phrases, prompts and text come from
+fixed seeds and lists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.machine import machine
+from bench.restrict_steps import (
+    Model,
+    bad_words_costs,
+    compile_costs,
+    over_blocking,
+    step_costs,
+)
+
+RESULT = Path(__file__).parent / "results" / "restrict.json"
+PARTS = ("steps", "compile", "blocking", "engine")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--generations", type=int, default=10_000)
+    parser.add_argument("--tokens", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    asked = parser.parse_args()
+    result: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    for part in asked.only:
+        print(f"{part} ...", flush=True)
+        result[part] = {"machine": machine(), **_measured(part, asked)}
+        asked.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(json.dumps(result[part], indent=1), flush=True)
+
+
+def _measured(part: str, asked: argparse.Namespace) -> dict[str, Any]:
+    if part == "engine":
+        from bench.restrict_engine import acting_points, benign, leaks, served, step_share
+
+        with served() as place:
+            return {
+                "acting_points_letters": acting_points(),
+                "step_share": step_share(place),
+                "benign": benign(place, asked.rounds),
+                "leaks": leaks(place, asked.generations),
+            }
+    models = _models()
+    if part == "steps":
+        return {
+            "plugin": [row for model in models for row in step_costs(model)],
+            "bad_words": [row for model in models for row in bad_words_costs(model)],
+        }
+    if part == "compile":
+        return {"sets": [compile_costs(model) for model in models]}
+    return {"text": over_blocking(models[1], asked.tokens)}
+
+
+def _models() -> tuple[Model, Model]:
+    from guard.demo.model import demo_model
+    from tests.support.tiny_llama import tiny_llama
+
+    return Model(tiny_llama(), "tiny-llama"), Model(demo_model(), "gemma-3-270m")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,318 @@
+"""A real vLLM with the plugin: what leaks through each way, and what benign requests notice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import numpy as np
+import yaml
+
+from bench.forbidden import forbidden
+from guard.demo.engine import START_TIMEOUT, Engine
+from guard.demo.process import free_port
+from guard.demo.serving import Guard
+from guard.policy import Policy
+from guard.policy.compiled import Entity
+from guard.restrict import PhraseAutomaton, name_phrases, text_phrases
+from guard.restrict.folding import fold_words
+from guard.restrict.shelf import Shelf, held_by_all, shard_name
+from guard.restrict.vllm_plugin.arguments import as_xargs
+from tests.support.tiny_llama import (
+    BENIGN,
+    CORPUS,
+    FORBIDDEN_NAME,
+    MAX_LENGTH,
+    NAME,
+    SECRET,
+    prompt_of,
+    tiny_llama,
+)
+
+POLICY = Policy("orlimar", entities=(Entity(FORBIDDEN_NAME),), texts=(SECRET,))
+PHRASES = [*name_phrases(POLICY), *text_phrases(POLICY)]
+AUTOMATON = PhraseAutomaton(PHRASES)
+TELLING = [
+    question for question in CORPUS if question not in BENIGN and FORBIDDEN_NAME not in question
+]
+_MAX_TOKENS = 64
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The engine and two guards in front of it: one that shares the shelf, one that is alone."""
+
+    engine: str
+    steered: str
+    alone: str
+    sets: list[str]
+    many: list[str]
+    times: Path
+
+
+@contextmanager
+def served() -> Iterator[Served]:
+    """Start everything, with 100,000 further phrases on the shelf."""
+    with ExitStack() as open_, TemporaryDirectory() as name:
+        folder = Path(name)
+        shelf = Shelf(folder / "shelf")
+        times = folder / "times.json"
+        os.environ["GUARD_BENCH_TIMES"] = str(times)
+        engine = open_.enter_context(
+            Engine(
+                tiny_llama(),
+                name=NAME,
+                max_model_len=MAX_LENGTH,
+                shelf=shelf.path,
+                arguments=[
+                    "--max-num-seqs", "64", "--logits-processors", "bench.timed_plugin:TimedGuard",
+                ],
+            )
+        )  # fmt: skip
+        engine.wait(START_TIMEOUT)
+        few = shelf.publish({shard_name(PHRASES): PHRASES}).id
+        extra = forbidden(100_000)
+        many = shelf.publish({shard_name(PHRASES): PHRASES, shard_name(extra): extra}).id
+        guards = {}
+        for kind in ("steered", "alone"):
+            policies = folder / kind
+            policies.mkdir()
+            (policies / "orlimar.yaml").write_text(yaml.safe_dump(_policy()))
+            guard = Guard(
+                policies,
+                engine.url,
+                host="127.0.0.1",
+                port=free_port(),
+                shelf=shelf.path if kind == "steered" else None,
+            )
+            guards[kind] = open_.enter_context(guard)
+            guard.wait(120.0)
+        _until(lambda: all(held_by_all(shelf.engines(), one) for one in (few, many)))
+        _until(lambda: _holds(guards["steered"].url))
+        yield Served(engine.url, guards["steered"].url, guards["alone"].url, [few], [many], times)
+
+
+def _policy() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "name": "orlimar",
+        "forget": {"entities": [{"name": FORBIDDEN_NAME}], "texts": [SECRET]},
+        "action": "restrict",
+        "restrict": {"rewinds": 8},
+    }
+
+
+def _holds(url: str) -> bool:
+    engine = httpx.get(f"{url}/readyz", trust_env=False).json()["engine"]
+    return bool(engine["held"] == engine["sets"] > 0)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the engine does not hold the sets")
+        time.sleep(0.1)
+
+
+# --- leaks ---------------------------------------------------------------------------------------
+
+
+def leaks(place: Served, count: int) -> dict[str, Any]:
+    """`count` generations through each way, over temperatures, streamed and whole."""
+    arms = {
+        "neither": (place.engine, {}),
+        "plugin": (place.engine, {"vllm_xargs": as_xargs(place.sets, lead=False)}),
+        "plugin and filter": (place.steered, {}),
+        "rewinding alone": (place.alone, {}),
+    }
+    return {name: _leaks(url, more, count) for name, (url, more) in arms.items()}
+
+
+def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
+    chance = random.Random(7)
+    jobs = [
+        (chance.choice(TELLING), temperature, bool(index % 2), index)
+        for index in range(count)
+        for temperature in [(0.0, 0.7, 1.5)[index % 3]]
+    ]
+    with (
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
+        ThreadPoolExecutor(_AT_ONCE) as threads,
+    ):
+        began = time.perf_counter()
+        texts = list(threads.map(lambda job: _generated(client, more, *job), jobs))
+        seconds = time.perf_counter() - began
+    told = [text for text, _ in texts if AUTOMATON.find_all(text)]
+    secret, name = _letters(SECRET), _letters(FORBIDDEN_NAME)
+    ends: dict[str, int] = {}
+    for _, finish in texts:
+        ends[finish] = ends.get(finish, 0) + 1
+    return {
+        "generations": count,
+        "with_a_match": len(told),
+        "share": round(len(told) / count, 4),
+        "longest_run_of_the_secret_letters": max(
+            longest_common(_letters(text), secret) for text, _ in texts
+        ),
+        "longest_run_of_the_name_letters": max(
+            longest_common(_letters(text), name) for text, _ in texts
+        ),
+        "empty": sum(not text.strip() for text, _ in texts),
+        "finish_reasons": ends,
+        "seconds": round(seconds, 1),
+    }
+
+
+def acting_points() -> dict[str, int]:
+    """The fewest letters after which each kind of phrase is acted on, and of the whole."""
+    letters = {kind: [] for kind in ("name", "text")}  # type: dict[str, list[int]]
+    for phrase in PHRASES:
+        letters[phrase.kind].append(sum(symbol > 0x20 for symbol in phrase.symbols))
+    return {
+        "secret": min(letters["text"]),
+        "secret_whole": len(_letters(SECRET)),
+        "name": min(letters["name"]),
+    }
+
+
+def _generated(
+    client: httpx.Client,
+    more: dict[str, Any],
+    question: str,
+    temperature: float,
+    stream: bool,
+    seed: int,
+) -> tuple[str, str]:
+    body = {
+        "model": NAME,
+        "messages": [{"role": "user", "content": question}],
+        "max_tokens": _MAX_TOKENS,
+        "temperature": temperature,
+        "seed": seed,
+        "stream": stream,
+        **more,
+    }
+    if not stream:
+        (choice,) = (
+            client.post("/v1/chat/completions", json=body).raise_for_status().json()["choices"]
+        )
+        return choice["message"]["content"] or "", choice["finish_reason"]
+    text, finish = "", ""
+    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        for line in answer.iter_lines():
+            if not line.startswith("data: ") or line == "data: [DONE]":
+                continue
+            for choice in json.loads(line[6:])["choices"]:
+                text += choice["delta"].get("content") or ""
+                finish = choice["finish_reason"] or finish
+    return text, finish
+
+
+def _letters(text: str) -> bytes:
+    return b"".join(fold_words(text))
+
+
+def longest_common(one: bytes, other: bytes) -> int:
+    """Length of the longest run of bytes that two texts share."""
+    left, right = np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)
+    best = 0
+    row = np.zeros(len(right) + 1, dtype=np.int32)
+    for letter in left:
+        row[1:] = np.where(right == letter, row[:-1] + 1, 0)
+        best = max(best, int(row.max(initial=0)))
+    return best
+
+
+# --- benign requests -----------------------------------------------------------------------------
+
+
+def benign(place: Served, rounds: int) -> dict[str, Any]:
+    """The same benign requests with and without bans, in turn: answers and throughput."""
+    arms = {
+        "without": {},
+        "with": {"vllm_xargs": as_xargs(place.sets, lead=False)},
+        "with 100,000 phrases more": {"vllm_xargs": as_xargs(place.many, lead=False)},
+    }
+    rates: dict[str, list[float]] = {name: [] for name in arms}
+    wrong = dict.fromkeys(arms, 0)
+    with (
+        httpx.Client(base_url=place.engine, timeout=300, trust_env=False) as client,
+        ThreadPoolExecutor(_AT_ONCE) as threads,
+    ):
+        for turn in range(rounds + 1):
+            for name, more in arms.items():
+                began = time.perf_counter()
+                answers = list(threads.map(partial(_benign, client, more), list(BENIGN) * 8))
+                seconds = time.perf_counter() - began
+                if turn:  # the first is for the caches
+                    rates[name].append(sum(tokens for _, tokens in answers) / seconds)
+                    expected = list(BENIGN.values()) * 8
+                    wrong[name] += sum(
+                        text != truth for (text, _), truth in zip(answers, expected, strict=True)
+                    )
+    base = rates["without"]
+    return {
+        "requests_an_arm": rounds * 8 * len(BENIGN),
+        "answers_that_differ": wrong,
+        "tokens_per_second_p50": {k: round(float(np.median(v)), 1) for k, v in rates.items()},
+        "throughput_ratio": {
+            k: round(float(np.median(np.array(v) / np.array(base))), 4) for k, v in rates.items()
+        },
+    }
+
+
+def _benign(client: httpx.Client, more: dict[str, Any], question: str) -> tuple[str, int]:
+    body = {
+        "model": NAME,
+        "prompt": prompt_of(question),
+        "max_tokens": _MAX_TOKENS,
+        "temperature": 0,
+        **more,
+    }
+    answer = client.post("/v1/completions", json=body).raise_for_status().json()
+    return answer["choices"][0]["text"], answer["usage"]["completion_tokens"]
+
+
+def step_share(place: Served) -> list[dict[str, Any]]:
+    """The plugin's share of the steps of this vLLM, under 100,000 phrases, by batch size."""
+    more = {"vllm_xargs": as_xargs(place.many, lead=False), "ignore_eos": True}
+    rows = []
+    for batch in (1, 16, 64):
+        before = len(_times(place.times))
+        with (
+            httpx.Client(base_url=place.engine, timeout=300, trust_env=False) as client,
+            ThreadPoolExecutor(batch) as threads,
+        ):
+            questions = (list(BENIGN) * 5)[: max(16, batch)]
+            list(threads.map(partial(_benign, client, more), questions))
+            time.sleep(1.5)
+            _benign(client, more, next(iter(BENIGN)))  # writes what was measured
+        steps = [step for step in _times(place.times)[before:] if step[0] >= 0.8 * batch]
+        own, whole = (np.array([step[i] for step in steps]) for i in (1, 2))
+        rows.append(
+            {
+                "batch": batch,
+                "steps": len(steps),
+                "plugin_us_p50": round(float(np.median(own)) * 1e6, 1),
+                "step_us_p50": round(float(np.median(whole)) * 1e6, 1),
+                "share_p50": round(float(np.median(own / whole)), 4),
+            }
+        )
+    return rows
+
+
+def _times(path: Path) -> Sequence[tuple[int, float, float]]:
+    return json.loads(path.read_text()) if path.exists() else []
