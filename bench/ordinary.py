@@ -11,23 +11,18 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-_PROSE = re.compile(r"[A-Z][A-Za-z0-9,;:'\"()\-\s]+[.!?]")
+_PROSE = re.compile(r"[A-Z][A-Za-z0-9,;:'\"()`/\-\s.]+[.!?]")
 _QUOTED = re.compile('"""(.*?)"""', re.DOTALL)
 _WORDS = 12  # a shorter paragraph is a label or a signature
-_PACKAGES = (
-    "numpy", "pandas", "scipy", "sklearn", "torch", "transformers", "sympy", "fastapi", "vllm",
-    "openai", "networkx", "openvino", "pydantic", "hypothesis", "aiohttp",
-)  # fmt: skip
 
 
 def paragraphs() -> Iterator[str]:
     """One paragraph after another, each once."""
     seen: set[str] = set()
     paths = sysconfig.get_paths()
-    library = Path(paths["stdlib"])
+    library, installed = Path(paths["stdlib"]), Path(paths["purelib"])
     sources = [path for path in sorted(library.rglob("*.py")) if "site-packages" not in path.parts]
-    for package in _PACKAGES:
-        sources += sorted((Path(paths["purelib"]) / package).rglob("*.py"))
+    sources += sorted(installed.rglob("*.py"))
     for source in sources:
         for text in _docstrings(source):
             for paragraph in text.split("\n\n"):
