@@ -120,7 +120,8 @@ class V2Guard:
         begin = max(0, prompt - LEAD) if asked.lead else prompt
         self._store.stage(slot, roots, begin, named)
         self._active[slot] = True
-        self._unread[slot] = int(self._requests.prefill_len.np[slot]) - begin
+        prefill = int(self._requests.prefill_len.np[slot])
+        self._unread[slot] = prefill - begin + self._drafts + 1
 
     def apply_staged_writes(self) -> None:
         """Bring new requests to the device, in stream order."""
