@@ -1,4 +1,8 @@
-"""The kernels of a step: advance the checkpoints, walk the drafts, ban, and settle each row."""
+"""The kernels of a step: advance the checkpoints, walk the drafts, ban, and settle each row.
+
+Calls in chunks begin anywhere in a batch's tensors: the kernels are not compiled anew for each
+alignment.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ TILE = tl.constexpr(32)  # intervals that are banned together
 PENALTIES = tl.constexpr(256)  # and penalties subtracted
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slot_of", "total"])
 def advance_kernel(  # type: ignore[no-untyped-def]
     first, labels, accept, code, symbols, alternatives, text, starts, special, n_tokens,
     slots, places, spare, slot_of, history, history_stride, total,
@@ -76,7 +80,7 @@ def advance_kernel(  # type: ignore[no-untyped-def]
             tl.store(here + FLAGS, flags)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slot_of", "offsets", "fed", "total"])
 def walk_kernel(  # type: ignore[no-untyped-def]
     first, labels, accept, code, symbols, alternatives, text, starts, special, n_tokens,
     slots, places, spare, walked, asked, slot_of, offsets, fed, total,
@@ -147,7 +151,7 @@ def ban_list(  # type: ignore[no-untyped-def]
             tile += step * TILE
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slot_of"])
 def ban_kernel(  # type: ignore[no-untyped-def]
     logits, stride, width, entry, place, pool, order, slots, asked, slot_of,
 ):  # fmt: skip
@@ -179,7 +183,7 @@ def ban_kernel(  # type: ignore[no-untyped-def]
                 i += 1
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slot_of"])
 def continue_kernel(  # type: ignore[no-untyped-def]
     first, labels, accept, code, symbols, alternatives, text, starts, special, n_tokens,
     logits, stride, width, slots, spare, walked, slot_of, continuing, n_continuing,
@@ -212,7 +216,7 @@ def continue_kernel(  # type: ignore[no-untyped-def]
                     i += tl.num_programs(1)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slot_of"])
 def settle_kernel(  # type: ignore[no-untyped-def]
     logits, stride, width, end, slots, asked, soft_tokens, soft_penalties, slot_of,
     BLOCK: tl.constexpr,
