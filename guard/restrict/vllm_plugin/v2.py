@@ -94,6 +94,18 @@ class V2Guard:
         self._roots: dict[int, tuple[int, ...]] = {}
         self.backend = Planter(engine.vocabulary, engine.forest, tables, cache=cache)
         engine.backend = self.backend
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Let what is compiled on first use be compiled now, not under the first request."""
+        device, requests = self._store.slots.device, self._requests
+        nobody = torch.full((1,), -1, dtype=torch.int32, device=device)
+        offset = torch.zeros(1, dtype=torch.int32, device=device)
+        logits = torch.zeros((1, requests.vocab_size), device=device)
+        total = requests.total_len.gpu
+        self._step.advance(nobody, requests.all_token_ids.gpu, total, 1)
+        for kind in (torch.int32, torch.int64):  # with and without speculation
+            self._step.restrict(logits, nobody, offset, offset.to(kind), total, 0)
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
         """A request enters a slot: whether it is any of our business."""
