@@ -135,14 +135,14 @@ def _spell(
                 for i in range(starts[node], starts[node] + counts[node]):
                     count = _note(hashes, ends, used, count, hashes[i], False)
             else:
-                entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
+                entry = int(code[point]) if point < 0x110000 else SOFT
                 readings = 1
                 if entry & 7 == ALTERNATIVES:
                     readings = (entry >> 4) & 63
                 for r in range(readings):
                     reading = entry
                     if entry & 7 == ALTERNATIVES:
-                        reading = np.int64(alternatives[(entry >> 10) + r])
+                        reading = int(alternatives[(entry >> 10) + r])
                     is_letter = reading & 7 == LETTER or reading & 7 == WORD
                     for i in range(starts[node], starts[node] + counts[node]):
                         name = hashes[i]

@@ -1,1 +1,1 @@
-"""Decode-time forgetting on the accelerator: the same rules on tensors, without a stop in a step."""
+"""Decode-time forgetting on the accelerator: the rules of the host, without a stop in a step."""

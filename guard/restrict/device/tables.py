@@ -137,7 +137,8 @@ def _continuing(vocabulary: Vocabulary) -> NDArray[np.int32]:
     lengths = np.diff(vocabulary.starts)
     spelled = np.flatnonzero(lengths > 0)
     begins = vocabulary.text[vocabulary.starts[spelled]]
-    return spelled[begins & 0xC0 == 0x80].astype(np.int32)
+    tokens: NDArray[np.int32] = spelled[begins & 0xC0 == 0x80].astype(np.int32)
+    return tokens
 
 
 def _longest_symbol(code: NDArray[np.uint32], alternatives: NDArray[np.uint32]) -> int:

@@ -155,9 +155,7 @@ class TorchWalk:
         rows.flags = torch.where(live, torch.where(full, flags | LOST, flags), rows.flags)
         rows.word_start = torch.where(live & ~full, word_start, rows.word_start)
         rows.count = torch.where(live, torch.where(full, 0, count), rows.count)
-        rows.keys = torch.where(
-            live[:, None], torch.where(full[:, None], _NO_KEY, keys), rows.keys
-        )
+        rows.keys = torch.where(live[:, None], torch.where(full[:, None], _NO_KEY, keys), rows.keys)
 
     def _ways_on(
         self, rows: Rows, readings: torch.Tensor, valid: torch.Tensor

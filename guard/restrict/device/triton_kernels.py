@@ -43,6 +43,7 @@ ROOT_AT_WORD = tl.constexpr(completion_table.ROOT_AT_WORD)
 ROOT_INSIDE = tl.constexpr(completion_table.ROOT_INSIDE)
 MAX_THREADS = tl.constexpr(token_walk.MAX_THREADS)
 TILE = tl.constexpr(32)  # intervals that are banned together
+BLOCK = tl.constexpr(4096)  # logits that are looked at together
 PENALTIES = tl.constexpr(256)  # and penalties subtracted
 
 
@@ -219,7 +220,6 @@ def continue_kernel(  # type: ignore[no-untyped-def]
 @triton.jit(do_not_specialize_on_alignment=["slot_of"])
 def settle_kernel(  # type: ignore[no-untyped-def]
     logits, stride, width, end, slots, asked, soft_tokens, soft_penalties, slot_of,
-    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One program a row: subtract penalties; a row that is lost, or has nothing left, may only
     end."""

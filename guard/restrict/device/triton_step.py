@@ -13,7 +13,6 @@ from guard.restrict.device.tables import DeviceTables
 
 _BAN_PARTS = 8  # programs that share the intervals of one row
 _CONTINUE_PARTS = 16  # and the tokens that go on with a character
-_BLOCK = 4096  # logits that are looked at together
 
 
 class TritonStep:
@@ -63,7 +62,7 @@ class TritonStep:
             )  # fmt: skip
         kernels.settle_kernel[(rows,)](
             logits, logits.stride(0), width, self._end, store.slots, asked, store.soft_tokens,
-            store.soft_penalties, slots, BLOCK=_BLOCK, num_warps=4,
+            store.soft_penalties, slots, num_warps=4,
         )  # fmt: skip
 
     def _places(self, rows: int) -> torch.Tensor:

@@ -262,5 +262,3 @@ def copy_keys(source, target, count):  # type: ignore[no-untyped-def]
     keys = tl.load(source + KEYS + lane, mask=lane < count, other=0)
     tl.store(target + KEYS + lane, keys, mask=lane < count)
     tl.debug_barrier()
-
-

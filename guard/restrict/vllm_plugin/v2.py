@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from guard.restrict.device.planter import Planter
 from guard.restrict.device.steps import Step
-from guard.restrict.device.store import Soft, SlotStore
+from guard.restrict.device.store import SlotStore, Soft
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.device.torch_step import TorchStep
 from guard.restrict.forest import Forest

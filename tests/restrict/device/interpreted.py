@@ -1,5 +1,6 @@
-"""Runs the Triton kernels under Triton's interpreter; started by `test_triton.py` in a process of
-its own with TRITON_INTERPRET=1. Exits with an error where a row is not what the host's walk says."""
+"""Runs the Triton kernels under Triton's interpreter, in a process of its own with
+TRITON_INTERPRET=1 that `test_triton.py` starts. Fails where a row is not what the host's walk says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model runner's share of a step, on CPU tensors: slots, committed tokens, batches with drafts."""
+"""A model runner's share of a step on CPU tensors: slots, committed tokens, batches, drafts."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_inside_a_character_a_token_that_breaks_it_again_is_seen_too() -> None:
         made.check([(0, ())])
         made.commit(0, [taken])
     made.check([(0, ())])
-    # The last one would make U+7FC0 of it; as after a broken character it is forbidden all the same.
+    # The last one would make U+7FC0 of it; it is forbidden as after a broken character.
     assert banned(made.logits([(0, ())])[0]) == {3, 4, 5, 6}
 
 
