@@ -19,7 +19,7 @@ from guard.restrict.memory import find
 from guard.restrict.utf8 import decode
 from guard.restrict.vocabulary import Vocabulary
 
-MAX_READINGS = 64  # letter strings of one node; below a node with more, nothing is indexed
+MAX_READINGS = 512  # letter strings of one node; below a node with more, nothing is indexed
 EMPTY = 0xCBF29CE484222325  # the hash of no letters (FNV-1a, Fowler, Noll and Vo)
 
 PREFIX = 0  # the string goes on in some token
@@ -60,11 +60,11 @@ def slot_key(value: Any) -> Any:
 
 
 def letter_index(vocabulary: Vocabulary) -> LetterIndex:
-    """Index a vocabulary; linear in its size, a second for 262,144 tokens."""
+    """Index a vocabulary; linear in its size, about a second for 262,144 tokens."""
     v, tables = vocabulary, fold_tables()
     nodes = len(v.low)
     depth = np.zeros(nodes, dtype=np.int32)
-    room = 4 * nodes + 1024
+    room = 4 * nodes + 512 * MAX_READINGS
     while True:
         hashes, ends = np.zeros(room, np.uint64), np.zeros(room, np.bool_)
         starts, counts = np.zeros(nodes, np.int64), np.zeros(nodes, np.int32)
@@ -125,7 +125,7 @@ def _spell(
             n, v, _, point = decode(need[node], value[node], labels[edge])
             need[below], value[below] = n, v
             room = (MAX_READINGS + 1) * 4
-            if used + room > len(hashes) or n_between + 64 * room > len(between):
+            if used + room > len(hashes) or n_between + 32 * room > len(between):
                 return -1, 0, 0
             if n_wild + room > len(wild):
                 return -1, 0, 0
@@ -135,14 +135,14 @@ def _spell(
                 for i in range(starts[node], starts[node] + counts[node]):
                     count = _note(hashes, ends, used, count, hashes[i], False)
             else:
-                entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
+                entry = int(code[point]) if point < 0x110000 else SOFT
                 readings = 1
                 if entry & 7 == ALTERNATIVES:
                     readings = (entry >> 4) & 63
                 for r in range(readings):
                     reading = entry
                     if entry & 7 == ALTERNATIVES:
-                        reading = np.int64(alternatives[(entry >> 10) + r])
+                        reading = int(alternatives[(entry >> 10) + r])
                     is_letter = reading & 7 == LETTER or reading & 7 == WORD
                     for i in range(starts[node], starts[node] + counts[node]):
                         name = hashes[i]

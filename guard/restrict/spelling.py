@@ -121,10 +121,10 @@ def ended_words(
         need, value, broken, point = decode(frames[depth, 2], frames[depth, 3], vocab_labels[edge])
         kind = SOFT if broken >= 0 else IGNORED
         if broken < 0 and point >= 0:
-            entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
+            entry = int(code[point]) if point < 0x110000 else SOFT
             kind = entry & 7
             if kind == ALTERNATIVES:
-                kind = np.int64(alternatives[entry >> 10]) & 7
+                kind = int(alternatives[entry >> 10]) & 7
         if kind == LETTER:
             continue
         if kind != IGNORED:
