@@ -192,26 +192,53 @@ def text_phrases(policy: Policy) -> Iterator[Phrase]:
 
 
 def lint_phrases(policy: Policy) -> list[Problem]:
-    """What the output filter will not or cannot do with this policy's names and texts."""
+    """What the output filter and the engine will not or cannot do with a policy's names and
+    texts."""
+    return [*_lint_names(policy), *_lint_texts(policy)]
+
+
+def _lint_names(policy: Policy) -> Iterator[Problem]:
     source = str(policy.source)
-    problems: list[Problem] = []
+    owners: dict[tuple[bytes, ...], set[int]] = {}
     for index, entity in enumerate(policy.entities):
         for name in entity.names:
-            if not fold_words(name):
-                key = f"forget.entities[{index}]"
-                problems.append(Problem(source, 0, key, "a name without letters matches nothing"))
+            owners.setdefault(tuple(fold_words(name)), set()).add(index)
+    for index, entity in enumerate(policy.entities):
+        key = f"forget.entities[{index}]"
+        for name in entity.names:
+            words = tuple(fold_words(name))
+            if not words:
+                yield Problem(source, 0, key, "a name without letters matches nothing")
+            elif len(join(words)) > LONGEST:
+                message = f"a name is acted on after {LONGEST} bytes; the rest of it is not read"
+                yield Problem(source, 0, key, message, "warning")
+            elif any(owners.get(part, set()) - {index} for part in _parts(words)):
+                message = "a name holds another entity's, which is acted on wherever it stands"
+                yield Problem(source, 0, key, message, "warning")
+
+
+def _parts(words: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+    """Every run of words that stand together, all of them included."""
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            yield words[start:end]
+
+
+def _lint_texts(policy: Policy) -> Iterator[Problem]:
+    source = str(policy.source)
     answers = {pair.answer for pair in policy.pairs}
-    empty = left_out = ordinary = 0
+    empty = left_out = ordinary = long_words = 0
     for text in policy.texts:
         runs = text_runs(text, policy, answer=text in answers)
         empty += not fold_words(text)
         left_out += runs.ordinary > 0 and not runs.phrases
         ordinary += runs.ordinary
+        long_words += any(len(word) > LONGEST for word in fold_words(text))
     for count, message in (
         (empty, "texts have no letters or digits and match nothing"),
         (left_out, "texts are ordinary language and are not filtered from answers"),
         (ordinary, "runs of words that ordinary language contains are left out"),
+        (long_words, f"texts have a word of over {LONGEST} bytes, of which no more is read"),
     ):
         if count:
-            problems.append(Problem(source, 0, "forget.texts", f"{count} {message}", "warning"))
-    return problems
+            yield Problem(source, 0, "forget.texts", f"{count} {message}", "warning")
