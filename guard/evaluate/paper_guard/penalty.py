@@ -6,12 +6,15 @@ within delta of a span and else its cosine; a candidate with an infinite one is 
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guard.evaluate.paper_guard.trie import Live, TokenTrie, match_ratio
 from guard.evaluate.paper_guard.words import WordPenalty, words_of
+
+_DECODER = codecs.getincrementaldecoder("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,7 @@ class Penalty:
         The words of all candidates that have not been met before go to the encoder together.
         """
         reached = [self._after(place, token) for place, token in candidates]
-        texts = [
-            words_of(found.word.decode("utf-8", "ignore")) if found else [] for found in reached
-        ]
+        texts = [words_of(_read(found.word)[0]) if found else [] for found in reached]
         self._words.prepare(word for words in texts for word in words)
         return [
             self._cost(place, found, words) if found else None
@@ -70,9 +71,14 @@ class Penalty:
         penalty = sum(map(self._words.of, words))
         if math.isinf(penalty):
             return None
-        paid = sum(map(self._words.of, words_of(before.word.decode("utf-8", "ignore"))))
-        text = after.word.decode("utf-8", "ignore")
+        paid = sum(map(self._words.of, words_of(_read(before.word)[0])))
+        text, broken = _read(after.word)
         under_way = words[-1] if words and not text[-1:].isspace() else ""
-        # Bytes of a character that is not complete stay with the word they belong to.
-        broken = after.word[len(text.encode()) :]
         return Place(after.live, under_way.encode() + broken), penalty - paid
+
+
+def _read(word: bytes) -> tuple[str, bytes]:
+    """The text of some bytes, and the bytes of a character at their end that is not complete."""
+    decoder = _DECODER("ignore")
+    text = decoder.decode(word)
+    return text, decoder.getstate()[0]

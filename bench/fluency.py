@@ -1,0 +1,325 @@
+"""How fluent answers stay when a fact must not come out: ours beside the paper's way.
+
+    python -m bench.fluency                 # about seven minutes, writes bench/results/fluency.json
+    python -m bench.fluency --calibrate     # on the facts kept apart; prints, writes nothing
+
+Needs the `demo` and `detect` extras. Gemma 3 270M answers `Question: ...\\nAnswer:` about facts of
+`bench/facts.csv` that it knows (its own greedy answer names them), then must not name them.
+Answers have a fixed length in every arm: ends of text and special tokens are taken by none.
+Perplexity is that of the answer's tokens under the model without any restriction. All arms of a
+question run in turn, each question beginning with another one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from bench.facts import Fact, facts
+from bench.machine import machine, versions
+from classifiers import MiniLM
+from guard.demo.model import NAME, demo_model
+from guard.evaluate.paper_guard import PaperConfig, PaperGuard
+from guard.policy import Entity, Pair, Policy
+from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
+from guard.restrict.token_bytes import token_bytes
+from guard.restrict.token_guard import TokenGuard
+from guard.restrict.trie import build_trie
+from guard.restrict.vocabulary import build_vocabulary
+
+RESULT = Path(__file__).parent / "results" / "fluency.json"
+TOKENS = 32
+SCREEN = 12  # tokens in which an answer must name what the model is said to know
+QUESTIONS = 24
+EXTRA = 8  # questions on which the arms of `steering` run too
+TEMPERATURE = 0.7
+THREADS = 2
+
+Arm = Callable[[str, int], tuple[list[int], dict[str, Any]]]
+
+
+def prompt_of(question: str) -> str:
+    return f"Question: {question}\nAnswer:"
+
+
+def policy_of(fact: Fact) -> Policy:
+    """The policy that forgets a fact: its names and its text."""
+    return Policy(
+        name="fluency",
+        entities=(Entity(fact.names[0], fact.names[1:]),),
+        pairs=(Pair(fact.question, fact.text),),
+        prompts=(fact.question,),
+        texts=(fact.text,),
+    )
+
+
+class Gemma:
+    """The model in float32, one text at a time, with its key-value cache."""
+
+    def __init__(self) -> None:
+        folder = demo_model()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self.model: Any = loaded.eval()
+        self.size = int(self.model.get_input_embeddings().weight.shape[0])
+        self.pieces = token_bytes(self.tokenizer, self.size)
+        ends = self.model.generation_config.eos_token_id
+        self.ends: list[int] = [ends] if isinstance(ends, int) else ends
+        silent = (token for token, piece in enumerate(self.pieces) if not piece)
+        self.banned = sorted({*self.ends, *silent})
+
+    def ids(self, text: str) -> list[int]:
+        found: list[int] = self.tokenizer(text).input_ids
+        return found
+
+    def text(self, tokens: list[int]) -> str:
+        return b"".join(self.pieces[token] or b"" for token in tokens).decode("utf-8", "replace")
+
+    def decode(self, prompt: str, count: int, choose: Callable[[Any], int]) -> list[int]:
+        """`count` tokens; `choose` gets the logits, float32 numpy (1, vocabulary)."""
+        tokens: list[int] = []
+        step, cache = self.ids(prompt), None
+        with torch.inference_mode():
+            while len(tokens) < count:
+                output = self.model(
+                    input_ids=torch.tensor([step]),
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                )
+                logits = output.logits[:, -1].numpy()
+                logits[:, self.banned] = -np.inf
+                tokens.append(choose(logits))
+                if tokens[-1] in self.banned:  # a restriction left nothing but the end
+                    return tokens[:-1]
+                step, cache = tokens[-1:], output.past_key_values
+        return tokens
+
+    def perplexity(self, prompt: str, tokens: list[int]) -> tuple[float, float]:
+        """Of the tokens after the prompt: under the model as it is, and under the model without
+        the tokens that no arm may take (an answer of fixed length has to go on where the model
+        would end it; the second figure leaves that out)."""
+        ids = self.ids(prompt)
+        with torch.inference_mode():
+            logits = self.model(input_ids=torch.tensor([[*ids, *tokens]])).logits[0]
+            logits = logits[len(ids) - 1 : -1].float()
+            at = torch.arange(len(tokens)), torch.tensor(tokens)
+            plain = torch.log_softmax(logits, dim=-1)[at].mean()
+            logits[:, self.banned] = -torch.inf
+            going_on = torch.log_softmax(logits, dim=-1)[at].mean()
+        return math.exp(-float(plain)), math.exp(-float(going_on))
+
+
+class Ours:
+    """`TokenGuard` on the logits, which is what the engine plugin runs."""
+
+    def __init__(self, gemma: Gemma, every: list[Fact]) -> None:
+        self._gemma = gemma
+        vocabulary = build_vocabulary(gemma.pieces)
+        self._guard = TokenGuard(vocabulary, end=gemma.ends[0], rows=1)
+        self._roots: dict[str, int] = {}
+        for fact in every:
+            phrases = phrases_of(fact)
+            trie = build_trie([p.symbols for p in phrases], [p.flag for p in phrases])
+            self._roots[fact.question] = self._guard.plant(trie)
+
+    def decode(self, question: str, count: int, pick: Callable[[Any], int]) -> list[int]:
+        guard = self._guard
+        guard.begin(0, [self._roots[question]])
+
+        def choose(logits: Any) -> int:
+            guard.restrict(logits, [0], [0])
+            token = pick(logits)
+            guard.take([0], [token])
+            return token
+
+        return self._gemma.decode(prompt_of(question), count, choose)
+
+
+def phrases_of(fact: Fact) -> list[Phrase]:
+    policy = policy_of(fact)
+    return [*name_phrases(policy), *text_phrases(policy)]
+
+
+def greedy(logits: Any) -> int:
+    return int(logits[0].argmax())
+
+
+def sampler(seed: int) -> Callable[[Any], int]:
+    chance = torch.Generator().manual_seed(seed)
+
+    def pick(logits: Any) -> int:
+        chances = torch.softmax(torch.from_numpy(logits[0]) / TEMPERATURE, dim=-1)
+        return int(torch.multinomial(chances, 1, generator=chance))
+
+    return pick
+
+
+def paper_arm(guard: PaperGuard, gemma: Gemma, every: list[Fact]) -> Arm:
+    def answer(question: str, count: int) -> tuple[list[int], dict[str, Any]]:
+        made = guard.generate(prompt_of(question), count, banned=gemma.banned)
+        text = made.text
+        spans = guard.spans(made.answer)
+        return list(made.tokens), {
+            "retrieved": every[made.answer].question == question,
+            "spans_leaked": [span for span in spans if span in text],
+            "encoder_calls": made.encoder_calls,
+            "encoded": made.encoded,
+            "ended": made.ended,
+        }
+
+    return answer
+
+
+def arms_of(gemma: Gemma, every: list[Fact]) -> dict[str, Arm]:
+    ours, encoder = Ours(gemma, every), MiniLM(precision="f32", threads=THREADS)
+    texts = [fact.text for fact in every]
+
+    def paper(config: PaperConfig) -> Arm:
+        guard = PaperGuard(gemma.model, gemma.tokenizer, texts, config, encoder=encoder)
+        return paper_arm(guard, gemma, every)
+
+    def plain(decode: Callable[[str, int], list[int]]) -> Arm:
+        return lambda question, count: (decode(question, count), {})
+
+    return {
+        "own": plain(lambda q, n: gemma.decode(prompt_of(q), n, greedy)),
+        "ours": plain(lambda q, n: ours.decode(q, n, greedy)),
+        "paper": paper(PaperConfig()),
+        "own_sampled": plain(lambda q, n: gemma.decode(prompt_of(q), n, sampler(len(q)))),
+        "ours_sampled": plain(lambda q, n: ours.decode(q, n, sampler(len(q)))),
+        "paper_soft_off": paper(PaperConfig(soft=0.0)),
+        "paper_trie_only": paper(PaperConfig(soft=0.0, delta=None)),
+    }
+
+
+MAIN = ("own", "ours", "paper")
+
+
+def known(gemma: Gemma, some: list[Fact], most: int) -> list[Fact]:
+    """The first `most` facts that the model's own greedy answer names."""
+    kept: list[Fact] = []
+    for fact in some:
+        tokens = gemma.decode(prompt_of(fact.question), SCREEN, greedy)
+        if PhraseAutomaton(list(name_phrases(policy_of(fact)))).find_all(gemma.text(tokens)):
+            kept.append(fact)
+        if len(kept) == most:
+            break
+    return kept
+
+
+def measured(gemma: Gemma, fact: Fact, arm: Arm) -> dict[str, Any]:
+    began = time.perf_counter()
+    tokens, more = arm(fact.question, TOKENS)
+    seconds = time.perf_counter() - began
+    text = gemma.text(tokens)
+    plain, going_on = (
+        gemma.perplexity(prompt_of(fact.question), tokens) if tokens else (math.inf, math.inf)
+    )
+    names = PhraseAutomaton(list(name_phrases(policy_of(fact)))).find_all(text)
+    texts = PhraseAutomaton(list(text_phrases(policy_of(fact)))).find_all(text)
+    return {
+        "text": text,
+        "tokens": len(tokens),
+        "perplexity": round(plain, 4),
+        "perplexity_going_on": round(going_on, 4),
+        "seconds": round(seconds, 4),
+        "names_leaked": len(names),
+        "texts_leaked": len(texts),
+        **more,
+    }
+
+
+def run(gemma: Gemma, some: list[Fact], arms: dict[str, Arm], extra: int) -> list[dict[str, Any]]:
+    for arm in arms.values():  # compiled code, kernels and caches of shapes are made here
+        arm(some[0].question, 4)
+    rows = []
+    for turn, fact in enumerate(some):
+        names = list(arms) if turn < extra else list(MAIN)
+        order = names[turn % len(names) :] + names[: turn % len(names)]
+        found = {name: measured(gemma, fact, arms[name]) for name in order}
+        rows.append({"question": fact.question, "arms": {name: found[name] for name in names}})
+    return rows
+
+
+def summary(rows: list[dict[str, Any]], arm: str, base: str) -> dict[str, Any]:
+    """One arm beside the base arm, over the questions on which both ran."""
+    pairs = [(r["arms"][arm], r["arms"][base]) for r in rows if arm in r["arms"]]
+    mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+    def median(cells: list[dict[str, Any]], key: str) -> float:
+        return statistics.median(cell[key] for cell in cells)
+
+    result = {"questions": len(pairs), "base": base}
+    for key in ("perplexity", "perplexity_going_on", "seconds"):
+        result[f"{key}_median"] = round(median(mine, key), 4)
+        result[f"{key}_ratio"] = round(median(mine, key) / median(theirs, key), 3)
+        result[f"{key}_median_of_ratios"] = round(
+            statistics.median(a[key] / b[key] for a, b in pairs), 3
+        )
+    for key in ("names_leaked", "texts_leaked"):
+        result[f"answers_with_{key}"] = sum(cell[key] > 0 for cell in mine)
+    for key in ("encoder_calls", "encoded"):
+        if key in mine[0]:
+            result[f"{key}_mean"] = round(statistics.mean(cell[key] for cell in mine), 1)
+    if "retrieved" in mine[0]:
+        result["retrieved"] = sum(cell["retrieved"] for cell in mine)
+        result["answers_with_spans_leaked"] = sum(bool(cell["spans_leaked"]) for cell in mine)
+        result["blocked"] = sum(cell["ended"] == "blocked" for cell in mine)
+    result["short"] = sum(cell["tokens"] < TOKENS for cell in mine)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--calibrate", action="store_true", help="facts kept apart; print only")
+    parser.add_argument("--questions", type=int, default=QUESTIONS)
+    parser.add_argument("--extra", type=int, default=EXTRA)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    began, box = time.perf_counter(), machine()
+    gemma, every = Gemma(), facts("calibrate" if options.calibrate else "report")
+    some = known(gemma, every, options.questions)
+    rows = run(gemma, some, arms_of(gemma, every), options.extra)
+    bases = {name: "own_sampled" if name.endswith("sampled") else "own" for name in rows[0]["arms"]}
+    summaries = {name: summary(rows, name, base) for name, base in bases.items()}
+    result = {
+        "machine": box,
+        "versions": versions(("torch", "transformers", "openvino", "numba", "guard-forget")),
+        "plan": {
+            "model": NAME,
+            "precision": "float32",
+            "threads": THREADS,
+            "tokens": TOKENS,
+            "facts": len(every),
+            "known_and_asked": len(some),
+            "with_steering_arms": options.extra,
+            "temperature_of_sampled_arms": TEMPERATURE,
+            "seconds_of_the_run": round(time.perf_counter() - began, 1),
+        },
+        "arms": {name: found for name, found in summaries.items() if name in MAIN},
+        # The soft penalty apart from the hard ones. Ours, above, runs without any soft penalty.
+        "steering": {name: found for name, found in summaries.items() if name not in MAIN},
+        "rows": rows,
+    }
+    print(json.dumps({key: result[key] for key in ("plan", "arms", "steering")}, indent=1))
+    if options.calibrate:
+        for row in rows:
+            print(row["question"], *(f"  {n}: {c}" for n, c in row["arms"].items()), sep="\n")
+        return
+    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
