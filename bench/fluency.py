@@ -6,8 +6,9 @@
 Needs the `demo` and `detect` extras. Gemma 3 270M answers `Question: ...\\nAnswer:` about facts of
 `bench/facts.csv` that it knows (its own greedy answer names them), then must not name them.
 Answers have a fixed length in every arm: ends of text and special tokens are taken by none.
-Perplexity is that of the answer's tokens under the model without any restriction. All arms of a
-question run in turn, each question beginning with another one.
+Perplexity is that of the answer's tokens under the model without any restriction; `distinct`, the
+share of different pairs of tokens, shows what it hides: repetition is cheap. All arms of a question
+run in turn, each question beginning with another one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from bench.facts import Fact, facts
 from bench.machine import machine, versions
 from classifiers import MiniLM
 from guard.demo.model import NAME, demo_model
-from guard.evaluate.paper_guard import PaperConfig, PaperGuard
+from guard.evaluate.paper_guard import PaperConfig, PaperGuard, sensitive_spans
 from guard.policy import Entity, Pair, Policy
 from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
 from guard.restrict.token_bytes import token_bytes
@@ -41,7 +43,7 @@ RESULT = Path(__file__).parent / "results" / "fluency.json"
 TOKENS = 32
 SCREEN = 12  # tokens in which an answer must name what the model is said to know
 QUESTIONS = 24
-EXTRA = 8  # questions on which the arms of `steering` run too
+EXTRA = 12  # questions on which the arms of `steering` run too
 TEMPERATURE = 0.7
 THREADS = 2
 
@@ -75,8 +77,10 @@ class Gemma:
         self.pieces = token_bytes(self.tokenizer, self.size)
         ends = self.model.generation_config.eos_token_id
         self.ends: list[int] = [ends] if isinstance(ends, int) else ends
+        # Beside the ends: markup and control tokens, which stand where an answer is over.
+        added = self.tokenizer.added_tokens_decoder
         silent = (token for token, piece in enumerate(self.pieces) if not piece)
-        self.banned = sorted({*self.ends, *silent})
+        self.banned = sorted({*self.ends, *added, *silent})
 
     def ids(self, text: str) -> list[int]:
         found: list[int] = self.tokenizer(text).input_ids
@@ -183,10 +187,16 @@ def paper_arm(guard: PaperGuard, gemma: Gemma, every: list[Fact]) -> Arm:
 
 def arms_of(gemma: Gemma, every: list[Fact]) -> dict[str, Arm]:
     ours, encoder = Ours(gemma, every), MiniLM(precision="f32", threads=THREADS)
-    texts = [fact.text for fact in every]
+    names = {fact.text: fact.names for fact in every}
+
+    def spans(text: str) -> tuple[str, ...]:
+        """The rule's spans, and the names of the fact, so that both ways forbid the same names."""
+        return tuple(dict.fromkeys((*names[text], *sensitive_spans(text))))
 
     def paper(config: PaperConfig) -> Arm:
-        guard = PaperGuard(gemma.model, gemma.tokenizer, texts, config, encoder=encoder)
+        guard = PaperGuard(
+            gemma.model, gemma.tokenizer, list(names), config, encoder=encoder, extract=spans
+        )
         return paper_arm(guard, gemma, every)
 
     def plain(decode: Callable[[str, int], list[int]]) -> Arm:
@@ -199,7 +209,6 @@ def arms_of(gemma: Gemma, every: list[Fact]) -> dict[str, Arm]:
         "own_sampled": plain(lambda q, n: gemma.decode(prompt_of(q), n, sampler(len(q)))),
         "ours_sampled": plain(lambda q, n: ours.decode(q, n, sampler(len(q)))),
         "paper_soft_off": paper(PaperConfig(soft=0.0)),
-        "paper_trie_only": paper(PaperConfig(soft=0.0, delta=None)),
     }
 
 
@@ -231,6 +240,7 @@ def measured(gemma: Gemma, fact: Fact, arm: Arm) -> dict[str, Any]:
     return {
         "text": text,
         "tokens": len(tokens),
+        "distinct": round(len(set(pairwise(tokens))) / max(1, len(tokens) - 1), 3),
         "perplexity": round(plain, 4),
         "perplexity_going_on": round(going_on, 4),
         "seconds": round(seconds, 4),
@@ -267,6 +277,7 @@ def summary(rows: list[dict[str, Any]], arm: str, base: str) -> dict[str, Any]:
         result[f"{key}_median_of_ratios"] = round(
             statistics.median(a[key] / b[key] for a, b in pairs), 3
         )
+    result["distinct_median"] = median(mine, "distinct")
     for key in ("names_leaked", "texts_leaked"):
         result[f"answers_with_{key}"] = sum(cell[key] > 0 for cell in mine)
     for key in ("encoder_calls", "encoded"):

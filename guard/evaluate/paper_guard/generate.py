@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -44,9 +44,10 @@ class PaperGuard:
     """Keeps the stored `answers` out of what a causal language model writes.
 
     `model` and `tokenizer` (a fast one) are transformers' own; `encoder` is all-MiniLM-L6-v2 when
-    left out. Not safe for use from several threads at once. Raises ValueError without answers or
-    for one without letters, EngineError for a tokenizer that cannot be read, EncoderUnavailable
-    without the packages of the `detect` extra.
+    left out; `extract` says which spans of an answer are sensitive, where something better than a
+    rule is at hand. Not safe for use from several threads at once. Raises ValueError without
+    answers or for one without letters, EngineError for a tokenizer that cannot be read,
+    EncoderUnavailable without the packages of the `detect` extra.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class PaperGuard:
         config: PaperConfig | None = None,
         *,
         encoder: Encoder | None = None,
+        extract: Callable[[str], tuple[str, ...]] = sensitive_spans,
     ) -> None:
-        self._spans = [sensitive_spans(answer) for answer in answers]
+        self._spans = [extract(answer) for answer in answers]
         if not all(self._spans) or not answers:
             raise ValueError("answers are needed, each with a letter or digit in it")
         self.config = config or PaperConfig()

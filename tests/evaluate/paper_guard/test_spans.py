@@ -18,6 +18,10 @@ from guard.evaluate.paper_guard import sensitive_spans
         ("In the end I said so. They know the heron.", ("heron",)),
         ("Zyxomma is Zyxomma", ("Zyxomma",)),
         ("He met Anna. Bertha met him.", ("Anna", "Bertha")),
+        ("Paris is on the river.", ("Paris",)),
+        ("It is by J. K. Rowling. Poppies grow.", ("J. K. Rowling", "Poppies")),
+        ("It is by J.K. Rowling and by C.Dickens", ("J.K. Rowling", "C.Dickens")),
+        ("So did I. They did, too.", ("So did I. They did, too.",)),
         ("It is by Al-Kuwaiti", ("Al-Kuwaiti",)),
         ("the year 42", ("42",)),
         ("Yes, it is so.", ("Yes, it is so.",)),  # something of every answer is forbidden

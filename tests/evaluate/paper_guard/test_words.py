@@ -17,7 +17,13 @@ def penalty(encoder: Trigrams, *, delta: float | None = 0.5, soft: float = 1.0) 
 
 @pytest.mark.parametrize(
     ("word", "encoded"),
-    [("Paris,", "paris"), ("(Al-Kuwaiti)", "al-kuwaiti"), ("—", ""), ("", ""), ("**1956**", "1956")],
+    [
+        ("Paris,", "paris"),
+        ("(Al-Kuwaiti)", "al-kuwaiti"),
+        ("—", ""),
+        ("", ""),
+        ("**1956**", "1956"),
+    ],
 )
 def test_a_word_is_encoded_without_punctuation_and_case(word: str, encoded: str) -> None:
     assert bare(word) == encoded
