@@ -22,6 +22,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import torch
 
@@ -40,8 +41,8 @@ from guard.restrict.vocabulary import build_vocabulary
 RESULT = Path(__file__).parent / "results" / "fluency.json"
 TOKENS = 32
 SCREEN = 12  # tokens in which an answer must name what the model is said to know
-QUESTIONS = 24
-EXTRA = 12  # questions on which the arms of `steering` run too
+QUESTIONS = 22
+EXTRA = 8  # questions on which the arms of `steering` run too
 TEMPERATURE = 0.7
 THREADS = 2
 
@@ -145,8 +146,10 @@ def arms_of(gemma: Gemma, every: list[Fact]) -> dict[str, Arm]:
         "own": plain(lambda q, n: gemma.decode(prompt_of(q), n, greedy)),
         "ours": plain(lambda q, n: ours.decode(q, n, greedy)),
         "paper": paper(PaperConfig()),
-        "own_sampled": plain(lambda q, n: gemma.decode(prompt_of(q), n, sampler(len(q)))),
-        "ours_sampled": plain(lambda q, n: ours.decode(q, n, sampler(len(q)))),
+        "own_sampled": plain(
+            lambda q, n: gemma.decode(prompt_of(q), n, sampler(crc32(q.encode())))
+        ),
+        "ours_sampled": plain(lambda q, n: ours.decode(q, n, sampler(crc32(q.encode())))),
         "paper_soft_off": paper(PaperConfig(soft=0.0)),
     }
 
@@ -256,10 +259,11 @@ def main() -> None:
             "known_and_asked": len(some),
             "with_steering_arms": options.extra,
             "temperature_of_sampled_arms": TEMPERATURE,
+            "soft_penalties_of_ours": "none",
             "seconds_of_the_run": round(time.perf_counter() - began, 1),
         },
         "arms": {name: found for name, found in summaries.items() if name in MAIN},
-        # The soft penalty apart from the hard ones. Ours, above, runs without any soft penalty.
+        # The paper's way without its soft penalty, and ours where answers are sampled.
         "steering": {name: found for name, found in summaries.items() if name not in MAIN},
         "rows": rows,
     }
