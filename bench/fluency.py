@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -42,7 +43,8 @@ RESULT = Path(__file__).parent / "results" / "fluency.json"
 TOKENS = 32
 SCREEN = 12  # tokens in which an answer must name what the model is said to know
 QUESTIONS = 22
-EXTRA = 8  # questions on which the arms of `steering` run too
+MINUTES = 7.0  # no question is begun later
+EXTRA = 6  # questions on which the arms of `steering` run too
 TEMPERATURE = 0.7
 THREADS = 2
 
@@ -157,16 +159,11 @@ def arms_of(gemma: Gemma, every: list[Fact]) -> dict[str, Arm]:
 MAIN = ("own", "ours", "paper")
 
 
-def known(gemma: Gemma, some: list[Fact], most: int) -> list[Fact]:
-    """The first `most` facts that the model's own greedy answer names."""
-    kept: list[Fact] = []
-    for fact in some:
-        tokens = gemma.decode(prompt_of(fact.question), SCREEN, greedy)
-        if PhraseAutomaton(list(name_phrases(policy_of(fact)))).find_all(gemma.text(tokens)):
-            kept.append(fact)
-        if len(kept) == most:
-            break
-    return kept
+def knows(gemma: Gemma, fact: Fact) -> bool:
+    """Whether the model's own greedy answer names the fact."""
+    tokens = gemma.decode(prompt_of(fact.question), SCREEN, greedy)
+    names = PhraseAutomaton(list(name_phrases(policy_of(fact))))
+    return bool(names.find_all(gemma.text(tokens)))
 
 
 def measured(gemma: Gemma, fact: Fact, arm: Arm) -> dict[str, Any]:
@@ -192,16 +189,28 @@ def measured(gemma: Gemma, fact: Fact, arm: Arm) -> dict[str, Any]:
     }
 
 
-def run(gemma: Gemma, some: list[Fact], arms: dict[str, Arm], extra: int) -> list[dict[str, Any]]:
+def run(
+    gemma: Gemma, every: list[Fact], arms: dict[str, Arm], options: argparse.Namespace
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows of the facts that the model knows, and how many it was asked for that."""
     for arm in arms.values():  # compiled code, kernels and caches of shapes are made here
-        arm(some[0].question, 4)
-    rows = []
-    for turn, fact in enumerate(some):
-        names = list(arms) if turn < extra else list(MAIN)
+        arm(every[0].question, 4)
+    rows: list[dict[str, Any]] = []
+    until, screened = time.perf_counter() + 60 * options.minutes, 0
+    # In another order than the table's, the same every time: kinds of facts are mixed.
+    for fact in sorted(every, key=lambda fact: crc32(fact.question.encode())):
+        if len(rows) == options.questions or time.perf_counter() > until:
+            break
+        screened += 1
+        if not knows(gemma, fact):
+            continue
+        turn = len(rows)
+        names = list(arms) if turn < options.extra else list(MAIN)
         order = names[turn % len(names) :] + names[: turn % len(names)]
         found = {name: measured(gemma, fact, arms[name]) for name in order}
         rows.append({"question": fact.question, "arms": {name: found[name] for name in names}})
-    return rows
+        print(f"{len(rows)} {fact.question}", file=sys.stderr, flush=True)
+    return rows, screened
 
 
 def summary(rows: list[dict[str, Any]], arm: str, base: str) -> dict[str, Any]:
@@ -238,13 +247,13 @@ def main() -> None:
     parser.add_argument("--calibrate", action="store_true", help="facts kept apart; print only")
     parser.add_argument("--questions", type=int, default=QUESTIONS)
     parser.add_argument("--extra", type=int, default=EXTRA)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="no question after that")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     began, box = time.perf_counter(), machine()
     gemma, every = Gemma(), facts("calibrate" if options.calibrate else "report")
-    some = known(gemma, every, options.questions)
-    rows = run(gemma, some, arms_of(gemma, every), options.extra)
+    rows, screened = run(gemma, every, arms_of(gemma, every), options)
     bases = {name: "own_sampled" if name.endswith("sampled") else "own" for name in rows[0]["arms"]}
     summaries = {name: summary(rows, name, base) for name, base in bases.items()}
     result = {
@@ -256,7 +265,8 @@ def main() -> None:
             "threads": THREADS,
             "tokens": TOKENS,
             "facts": len(every),
-            "known_and_asked": len(some),
+            "screened": screened,
+            "known_and_asked": len(rows),
             "with_steering_arms": options.extra,
             "temperature_of_sampled_arms": TEMPERATURE,
             "soft_penalties_of_ours": "none",
