@@ -219,7 +219,7 @@ def summary(rows: list[dict[str, Any]], arm: str, base: str) -> dict[str, Any]:
     mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     def median(cells: list[dict[str, Any]], key: str) -> float:
-        return statistics.median(cell[key] for cell in cells)
+        return float(statistics.median(cell[key] for cell in cells))
 
     result = {"questions": len(pairs), "base": base}
     for key in ("perplexity", "perplexity_going_on", "seconds"):
