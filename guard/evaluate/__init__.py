@@ -1,0 +1,1 @@
+"""Metrics, suites and reference methods that guard is compared with."""
