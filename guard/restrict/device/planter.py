@@ -9,9 +9,7 @@ from guard.restrict.completion_table import CompletionTable, compile_table
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.forest import Forest
 from guard.restrict.letter_index import LetterIndex, letter_index
-from guard.restrict.outlook import Outlook
 from guard.restrict.table_cache import TableCache, table_name
-from guard.restrict.trie import Trie
 from guard.restrict.vocabulary import Vocabulary
 
 
@@ -41,7 +39,7 @@ class Planter:
 
         Raises EngineError when the device has no room: then the trie must not be used.
         """
-        trie, ahead = _trie_at(self._forest, root, end)
+        trie, ahead = self._forest.trie_at(root, end)
         name = table_name(trie, self._vocabulary) if self._cache is not None else ""
         table = self._cache.load(name) if self._cache is not None else None
         if table is None:
@@ -56,18 +54,3 @@ class Planter:
         """The trie at [root, end) is gone; no row uses it."""
         if self._held.pop(root, None) is not None:
             self._tables.fell(root)
-
-
-def _trie_at(forest: Forest, root: int, end: int) -> tuple[Trie, Outlook]:
-    # A trie takes one place more than it has nodes; `end` may count it or not. The last node has
-    # no edges, so its edges begin where the trie's end.
-    if forest.first[end - 1] == end - 2:
-        end -= 1
-    first = forest.first[root : end + 1] - root
-    trie = Trie(
-        first=first,
-        labels=forest.labels[root : root + first[-1]],
-        accept=forest.accept[root:end],
-        ends=first[:0],
-    )
-    return trie, Outlook(forest.reach[root:end], forest.shape[root:end])

@@ -27,7 +27,7 @@ from guard.restrict.device.layout import (
     SOFT_START,
     WORD_START,
 )
-from guard.restrict.device.segments import Segments
+from guard.restrict.segments import Segments
 from guard.restrict.token_walk import LOST, MAX_ROOTS
 
 Soft = tuple[NDArray[np.int32], NDArray[np.float32]]

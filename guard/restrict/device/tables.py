@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from guard.errors import EngineError
 from guard.restrict.completion_table import NOTHING, CompletionTable
 from guard.restrict.device.layout import MAX_READINGS
-from guard.restrict.device.segments import Segments
 from guard.restrict.folding import ALTERNATIVES, fold_tables
 from guard.restrict.forest import Forest
+from guard.restrict.segments import Segments
 from guard.restrict.vocabulary import Vocabulary
 
 _PAGE = 256  # labels; the sorted edge keys of unused places stay above those before them

@@ -31,7 +31,7 @@ class GuardLogitsProcessor(V1Processor, V2Processor):
             from guard.restrict.vllm_plugin.v2 import V2Guard
 
             engine = started_engine(vllm_config, runner="v2")
-            self._v2 = V2Guard(vllm_config, made_with[0], engine)
+            self._v2 = V2Guard(vllm_config, made_with[0], engine, cache=engine.cache)
         else:
             from guard.restrict.vllm_plugin.v1 import V1Guard
 

@@ -22,27 +22,10 @@ from guard.restrict.device.store import SlotStore, Soft
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.device.torch_step import TorchStep
 from guard.restrict.forest import Forest
+from guard.restrict.vllm_plugin.arguments import Arguments
 from guard.restrict.vocabulary import Vocabulary
 
 LEAD = 64  # tokens of a prompt that are read before the output of a raw completion
-
-
-class Arguments(Protocol):
-    """What one request asks of the plugin."""
-
-    @property
-    def sets(self) -> tuple[str, ...]: ...
-    @property
-    def soft(self) -> str | None: ...
-    @property
-    def lead(self) -> bool: ...
-
-
-class Backend(Protocol):
-    """What an engine tells when its forest changes, from a background thread."""
-
-    def planted(self, root: int, end: int) -> None: ...
-    def felled(self, root: int, end: int) -> None: ...
 
 
 class Engine(Protocol):
@@ -57,9 +40,9 @@ class Engine(Protocol):
     @property
     def end(self) -> int: ...
     def arguments(self, sampling_params: Any) -> Arguments | None: ...
-    def roots(self, sets: tuple[str, ...]) -> tuple[int, ...] | None: ...
+    def hold(self, sets: Sequence[str] | None) -> tuple[int, ...] | None: ...
     def release(self, roots: Sequence[int]) -> None: ...
-    def soft(self, name: str) -> Soft | None: ...
+    def soft(self, names: Sequence[str]) -> Soft | None: ...
 
 
 class V2Guard:
@@ -122,11 +105,11 @@ class V2Guard:
         return asked is not None
 
     def _begin(self, slot: int, asked: Arguments) -> None:
-        roots = self._engine.roots(asked.sets)
+        roots = self._engine.hold(asked.sets)
         if roots is not None:
             self._roots[slot] = roots
-        soft = self._engine.soft(asked.soft) if asked.soft is not None else None
-        named = (asked.soft, soft) if asked.soft is not None and soft is not None else None
+        soft = self._engine.soft(asked.soft)
+        named = ("\n".join(asked.soft), soft) if soft is not None else None
         # What was generated before a preemption comes back as part of the prefill.
         prompt = int(self._requests.prompt_len.np[slot])
         begin = max(0, prompt - LEAD) if asked.lead else prompt

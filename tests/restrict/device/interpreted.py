@@ -11,7 +11,7 @@ import torch
 
 from guard.restrict.device.triton_step import TritonStep
 from tests.restrict.test_token_guard import token
-from tests.restrict.vllm_plugin.running import END, Asked, Runner
+from tests.restrict.vllm_plugin.running import END, Runner, asked
 from tests.restrict.vllm_plugin.test_v2 import likely, runner, tokens
 
 
@@ -24,22 +24,22 @@ def interpreted(**settings: int) -> Runner:
 def drafted_and_reused() -> None:
     random_ = random.Random(5)
     made = interpreted(drafts=2)
-    made.admit(0, Asked(("two",)), output=tokens(" the", " John"))
-    made.admit(1, Asked())
+    made.admit(0, asked("two"), output=tokens(" the", " John"))
+    made.admit(1, asked())
     made.admit(2, None)
     for _ in range(4):
         batch = [(slot, [likely(random_) for _ in range(slot)]) for slot in (1, 2, 0)]
         made.check(batch)
         for slot, drafts in batch:
             made.commit(slot, [*drafts[:1], likely(random_)])
-    made.admit(0, Asked(("gone",)))
-    made.admit(1, Asked(), prompt=tokens("x"))
+    made.admit(0, asked("gone"))
+    made.admit(1, asked(), prompt=tokens("x"))
     made.check([(0, ()), (1, tokens(" John")), (2, ())])
 
 
 def inside_characters_and_apart() -> None:
     made = interpreted()
-    made.admit(0, Asked())
+    made.admit(0, asked())
     for one in [*tokens("習"), 1 + 0xE8, 1 + 0xBF, *tokens(" Ana", "1", "-", "M", "u\u0308l"), -1]:
         made.commit(0, [one])
         made.check([(0, ())])
@@ -51,8 +51,8 @@ def penalties_and_nothing_left() -> None:
         np.array([token(" lamp")], dtype=np.int32),
         np.array([1.5], dtype=np.float32),
     )
-    made.admit(0, Asked(soft="near"))
-    made.admit(1, Asked())
+    made.admit(0, asked(soft=("near",)))
+    made.admit(1, asked())
     logits = torch.zeros((2, made.vocabulary.tokens))
     logits[1] = -torch.inf
     logits[1, token("ab")] = 3.0

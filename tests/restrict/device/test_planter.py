@@ -12,14 +12,14 @@ from guard.errors import EngineError
 from guard.restrict import table_cache
 from guard.restrict.device import planter as planters
 from guard.restrict.device.planter import Planter
-from guard.restrict.device.segments import Segments
 from guard.restrict.device.store import SlotStore
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.forest import Forest
 from guard.restrict.outlook import outlook
+from guard.restrict.segments import Segments
 from guard.restrict.trie import build_trie
 from tests.restrict.test_token_guard import NAMES, PHRASES, RUNS, VOCABULARY
-from tests.restrict.vllm_plugin.running import Asked
+from tests.restrict.vllm_plugin.running import asked
 from tests.restrict.vllm_plugin.test_v2 import runner, tokens
 
 
@@ -41,21 +41,19 @@ def plant(forest: Forest, planter: Planter, one: int) -> tuple[int, int]:
     return root, root + trie.nodes
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_a_place_is_taken_again(more: int) -> None:
-    """Whether or not the engine counts the place behind a trie's last node."""
+def test_a_place_is_taken_again() -> None:
     made = runner()
     engine = made.engine
     (root,) = engine.sets.pop("all")
     nodes = min(root for roots in engine.sets.values() for root in roots) - root
-    engine.backend.felled(root, root + nodes - 1 + more)
+    engine.backend.felled(root, root + nodes - 1)
     engine.forest.fell(root)
     trie = build_trie([p.symbols for p in NAMES], [p.flag for p in NAMES])
     again = engine.forest.plant(trie, outlook(trie))
     assert again == root
-    engine.backend.planted(again, again + trie.nodes + more)
+    engine.backend.planted(again, again + trie.nodes)
     engine.sets["all"] = (again,)
-    made.admit(0, Asked(("all", "two")))
+    made.admit(0, asked("all", "two"))
     made.check([(0, ())])
     for one in tokens(" John", " ", "Mü", "習"):
         made.commit(0, [one])

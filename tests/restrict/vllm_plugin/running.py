@@ -19,6 +19,7 @@ from guard.restrict.outlook import outlook
 from guard.restrict.phrases import Phrase
 from guard.restrict.token_guard import TokenGuard
 from guard.restrict.trie import build_trie
+from guard.restrict.vllm_plugin.arguments import Arguments
 from guard.restrict.vllm_plugin.v2 import LEAD, V2Guard
 from guard.restrict.vocabulary import Vocabulary
 
@@ -26,11 +27,9 @@ END = 0
 LENGTH = 256  # tokens of the longest request
 
 
-@dataclass(frozen=True)
-class Asked:
-    sets: tuple[str, ...] = ("all",)
-    soft: str | None = None
-    lead: bool = False
+def asked(*sets: str, soft: tuple[str, ...] = (), lead: bool = False) -> Arguments:
+    """A request's arguments; under the set of all phrases where no set is named."""
+    return Arguments(sets or ("all",), soft, lead)
 
 
 @dataclass
@@ -45,19 +44,19 @@ class FakeEngine:
     end: int = END
     backend: Any = None
 
-    def arguments(self, sampling_params: Any) -> Asked | None:
+    def arguments(self, sampling_params: Any) -> Arguments | None:
         return sampling_params
 
-    def roots(self, sets: tuple[str, ...]) -> tuple[int, ...] | None:
-        if any(name not in self.sets for name in sets):
+    def hold(self, sets: Sequence[str] | None) -> tuple[int, ...] | None:
+        if sets is None or any(name not in self.sets for name in sets):
             return None
         return tuple(root for name in sets for root in self.sets[name])
 
     def release(self, roots: Sequence[int]) -> None:
         self.released.append(tuple(roots))
 
-    def soft(self, name: str) -> Any:
-        return self.soft_sets.get(name)
+    def soft(self, names: Sequence[str]) -> Any:
+        return next((self.soft_sets[name] for name in names if name in self.soft_sets), None)
 
     def plant(self, name: str, *policies: Sequence[Phrase]) -> None:
         roots = []
@@ -71,7 +70,7 @@ class FakeEngine:
 
 @dataclass
 class Request:
-    asked: Asked | None
+    asked: Arguments | None
     prompt: list[int]
     output: list[int]
 
@@ -106,7 +105,7 @@ class Runner:
     def admit(
         self,
         slot: int,
-        asked: Asked | None,
+        asked: Arguments | None,
         prompt: Sequence[int] = (5, 6),
         output: Sequence[int] = (),
     ) -> bool:
@@ -162,7 +161,7 @@ class Runner:
         request = self.slots[slot]
         if request.asked is None:
             return set()
-        roots = self.engine.roots(request.asked.sets)
+        roots = self.engine.hold(request.asked.sets)
         if roots is None:
             return None
         self.reference.begin(0, roots)

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from guard.restrict.device.torch_step import TorchStep
 from guard.restrict.vocabulary import build_vocabulary
 from tests.restrict.test_token_guard import NAMES, PHRASES, PLAIN, RUNS, VOCABULARY, phrase, token
-from tests.restrict.vllm_plugin.running import END, Asked, Runner, banned
+from tests.restrict.vllm_plugin.running import END, Runner, asked, banned
 
 
 def runner(**settings: int) -> Runner:
@@ -49,7 +49,7 @@ def tokens(*pieces: str) -> list[int]:
 @pytest.mark.parametrize("sets", [("all",), ("two",), ("two", "all")])
 def test_table_of_texts(taken: list[str], sets: tuple[str, ...]) -> None:
     made = runner()
-    made.admit(2, Asked(sets))
+    made.admit(2, asked(*sets))
     made.check([(2, ())])
     for one in tokens(*taken):
         made.commit(2, [one])
@@ -61,7 +61,7 @@ def test_random_texts_in_bytes_and_broken_bytes(seed: int) -> None:
     random_ = random.Random(seed)
     made = runner()
     for slot, sets in enumerate([("all",), ("two",), ("none",), ("all", "two")]):
-        made.admit(slot, Asked(sets))
+        made.admit(slot, asked(*sets))
     for _ in range(10):
         batch = random_.sample(range(4), random_.randint(1, 4))
         made.check([(slot, ()) for slot in batch])
@@ -83,7 +83,7 @@ def test_drafts_are_walked_and_forgotten_when_rejected(seed: int) -> None:
     random_ = random.Random(seed)
     made = runner(drafts=3)
     for slot in range(3):
-        made.admit(slot, Asked(("all",)) if slot else None)
+        made.admit(slot, asked("all") if slot else None)
     for _ in range(6):
         batch = [
             (slot, [likely(random_) for _ in range(random_.randint(0, 3))])
@@ -98,7 +98,7 @@ def test_drafts_are_walked_and_forgotten_when_rejected(seed: int) -> None:
 def test_applied_twice_and_in_chunks_is_as_once() -> None:
     made = runner(drafts=2)
     for slot in range(3):
-        made.admit(slot, Asked())
+        made.admit(slot, asked())
         made.commit(slot, tokens(" John"))
     batch: list[tuple[int, Sequence[int]]] = [
         (0, tokens(" ", "S")), (2, ()), (1, tokens("-", " the")),
@@ -113,33 +113,33 @@ def test_applied_twice_and_in_chunks_is_as_once() -> None:
 
 def test_a_slot_changes_hands() -> None:
     made = runner()
-    made.admit(1, Asked())
+    made.admit(1, asked())
     made.commit(1, tokens(" John"))
     made.check([(1, ())])
     assert not made.admit(1, None)
     made.commit(1, tokens(" John"))
     made.check([(1, ())])
     assert made.engine.released == [made.engine.sets["all"]]
-    made.admit(1, Asked(("none",)))
+    made.admit(1, asked("none"))
     made.check([(1, ())])
-    made.admit(1, Asked())
+    made.admit(1, asked())
     made.check([(1, ())])
 
 
 def test_a_preempted_request_goes_on_in_another_slot() -> None:
     made = runner()
-    made.admit(0, Asked(), output=tokens(" the", " John"))
+    made.admit(0, asked(), output=tokens(" the", " John"))
     made.check([(0, ())])
     made.commit(0, tokens(" "))
     request = made.slots[0]
-    made.admit(0, Asked())
-    made.admit(3, Asked(), request.prompt, request.output)
+    made.admit(0, asked())
+    made.admit(3, asked(), request.prompt, request.output)
     made.check([(3, ()), (0, ())])
 
 
 def test_rows_of_an_unfinished_prefill_read_nothing_twice() -> None:
     made = runner()
-    made.admit(0, Asked(), output=tokens(" the", " John"))
+    made.admit(0, asked(), output=tokens(" the", " John"))
     for _ in range(3):  # sampled, and thrown away
         made.check([(0, ())])
     made.commit(0, tokens("S"))
@@ -148,8 +148,8 @@ def test_rows_of_an_unfinished_prefill_read_nothing_twice() -> None:
 
 def test_the_end_of_a_prompt_leads_a_raw_completion() -> None:
     made = runner()
-    made.admit(0, Asked(lead=True), prompt=[*[7] * 80, *tokens(" John")])
-    made.admit(1, Asked(), prompt=tokens(" John"))
+    made.admit(0, asked(lead=True), prompt=[*[7] * 80, *tokens(" John")])
+    made.admit(1, asked(), prompt=tokens(" John"))
     logits = made.logits([(0, ()), (1, ())])
     assert token(" Smith") in banned(logits[0])
     assert token(" Smith") not in banned(logits[1])
@@ -159,7 +159,7 @@ def test_the_end_of_a_prompt_leads_a_raw_completion() -> None:
 @pytest.mark.parametrize("unknown", [("gone",), ("all", "gone"), ("all",) * 9])
 def test_what_is_not_known_may_only_end(unknown: tuple[str, ...]) -> None:
     made = runner()
-    made.admit(0, Asked(unknown))
+    made.admit(0, asked(*unknown))
     logits = made.logits([(0, ())])
     assert torch.nonzero(torch.isfinite(logits[0])).flatten().tolist() == [END]
     assert logits[0, END] == 0.0
@@ -168,7 +168,7 @@ def test_what_is_not_known_may_only_end(unknown: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("bad", [-1, VOCABULARY.tokens, 10**9])
 def test_an_unknown_token_loses_the_row(bad: int) -> None:
     made = runner(drafts=1)
-    made.admit(0, Asked())
+    made.admit(0, asked())
     made.check([(0, [bad])])
     made.check([(0, ())])  # as a draft, it is gone with the step
     made.commit(0, [bad])
@@ -179,7 +179,7 @@ def test_an_unknown_token_loses_the_row(bad: int) -> None:
 
 def test_a_row_with_nothing_left_may_only_end() -> None:
     made = runner()
-    made.admit(0, Asked())
+    made.admit(0, asked())
     made.admit(1, None)
     logits = torch.full((2, VOCABULARY.tokens), -torch.inf)
     logits[0, token("ab")] = 3.0  # a grammar that allows nothing but a forbidden token
@@ -189,7 +189,7 @@ def test_a_row_with_nothing_left_may_only_end() -> None:
 
 def test_a_row_that_has_fallen_behind_may_only_end() -> None:
     made = runner()
-    made.admit(0, Asked())
+    made.admit(0, asked())
     made.check([(0, ())])
     made.commit(0, tokens(" John", " the"))  # more than a step can commit
     assert torch.isfinite(made.logits([(0, ())])).sum() == 1
@@ -202,13 +202,13 @@ def test_penalties_are_subtracted_beside_the_bans() -> None:
         np.array([token(" lamp"), token("ab")], dtype=np.int32),
         np.array([1.5, 2.5], dtype=np.float32),
     )
-    made.admit(0, Asked(soft="near"))
-    made.admit(1, Asked(soft="near"))
-    made.admit(2, Asked(soft="unknown"))
+    made.admit(0, asked(soft=("near",)))
+    made.admit(1, asked(soft=("near",)))
+    made.admit(2, asked(soft=("unknown",)))
     logits = made.logits([(slot, ()) for slot in range(3)])
     assert logits[:, token(" lamp")].tolist() == [-1.5, -1.5, 0.0]
     assert torch.isneginf(logits[:, token("ab")]).all()
-    made.admit(0, Asked())
+    made.admit(0, asked())
     made.admit(1, None)
     logits = made.logits([(slot, ()) for slot in range(2)])
     assert logits[:, token(" lamp")].tolist() == [0.0, 0.0]
@@ -216,7 +216,7 @@ def test_penalties_are_subtracted_beside_the_bans() -> None:
 
 def test_logits_may_be_wider_or_narrower_than_the_vocabulary() -> None:
     made = runner()
-    made.admit(0, Asked())
+    made.admit(0, asked())
     wide = made.logits([(0, ())], torch.zeros((1, VOCABULARY.tokens + 9)))
     assert banned(wide[0]) == made.expected(0)
     narrow = made.logits([(0, ())], torch.zeros((1, 40)))
@@ -227,7 +227,7 @@ def test_inside_a_character_a_token_that_breaks_it_again_is_seen_too() -> None:
     pieces = [b"John", b"\xe7", b"\xbf Smith", b"\xbfSmith", b" Smith", b"\xbf\x80 Smith", b"x"]
     made = Runner(build_vocabulary([None, *pieces]))
     made.engine.plant("all", [phrase("John Smith")])
-    made.admit(0, Asked())
+    made.admit(0, asked())
     for taken in (1, 2):
         made.check([(0, ())])
         made.commit(0, [taken])
@@ -254,8 +254,8 @@ def test_no_operation_waits_for_the_device() -> None:
     made.guard._step = TorchStep(  # as it runs where looking at a tensor is not free
         made.guard._step._tables, made.guard._store, end=END, shortcuts=False
     )
-    made.admit(0, Asked(soft="near"), output=tokens(" John"))
-    made.admit(1, Asked(), output=tokens("a"))
+    made.admit(0, asked(soft=("near",)), output=tokens(" John"))
+    made.admit(1, asked(), output=tokens("a"))
     batch: list[tuple[int, Sequence[int]]] = [(0, [1 + 0xE7]), (1, ())]
     with NoWaiting():
         made.guard.apply_staged_writes()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.restrict.test_token_guard import PLAIN, VOCABULARY
-from tests.restrict.vllm_plugin.running import LENGTH, Asked
+from tests.restrict.vllm_plugin.running import LENGTH, asked
 from tests.restrict.vllm_plugin.test_v2 import runner
 
 SLOTS = 3
@@ -28,7 +28,7 @@ class Scheduler(RuleBasedStateMachine):
 
     @rule(slot=st.integers(0, SLOTS - 1), sets=SETS, lead=st.booleans(), prompt=st.lists(TOKENS))
     def begin(self, slot: int, sets: tuple[str, ...], lead: bool, prompt: list[int]) -> None:
-        self.made.admit(slot, Asked(sets, lead=lead), prompt or [1])
+        self.made.admit(slot, asked(*sets, lead=lead), prompt or [1])
 
     @rule(slot=st.integers(0, SLOTS - 1))
     def begin_without(self, slot: int) -> None:
