@@ -121,16 +121,16 @@ class _Work:
         self.sizes = np.zeros_like(self.starts)
         self.done = np.zeros(len(shapes), dtype=np.bool_)
         for table in known:
-            rows = np.searchsorted(table.shapes[:-1], shapes).clip(0, max(0, len(table.shapes) - 2))
             if len(table.shapes) < 2:
                 continue
-            here = (table.shapes[rows] == shapes) & ~self.done
-            self.starts[:-1][here] = table.place[rows[here], :, 0].astype(np.int64) + self.used
-            self.sizes[:-1][here] = table.place[rows[here], :, 1]
-            self.done |= here
+            rows = np.searchsorted(table.shapes[:-1], shapes).clip(0, len(table.shapes) - 2)
+            here = np.flatnonzero((table.shapes[rows] == shapes) & ~self.done)
             self._grow(self.used + len(table.pool))
-            self.pool[self.used : self.used + len(table.pool)] = table.pool
-            self.used += len(table.pool)
+            self.used = _copy_rows(
+                here, rows[here], table.place, table.pool, self.starts, self.sizes, self.pool,
+                self.used,
+            )  # fmt: skip
+            self.done[here] = True
 
     def compile(self, nodes: NDArray[np.int64]) -> None:
         """Fill the rows that are not done: nodes[i] stands for row i."""
@@ -177,6 +177,29 @@ def _scratch(longest: int) -> tuple[Any, ...]:
         np.zeros(ROOM, dtype=np.int64),
         np.zeros(ROOM, dtype=np.int64),
     )
+
+
+@njit_nogil
+def _copy_rows(
+    rows: Any, sources: Any, place: Any, source_pool: Any, begins: Any, sizes: Any, pool: Any,
+    used: int,
+) -> int:  # fmt: skip
+    """Rows of another table, each list of intervals once: how much of `pool` is then used."""
+    moved = np.full(len(source_pool) + 1, -1, dtype=np.int64)
+    for i in range(len(rows)):
+        for variant in range(VARIANTS):
+            start, size = place[sources[i], variant, 0], place[sources[i], variant, 1]
+            if size == 0:
+                continue
+            if moved[start] < 0:
+                moved[start] = used
+                for s in range(size):
+                    pool[used + s, 0] = source_pool[start + s, 0]
+                    pool[used + s, 1] = source_pool[start + s, 1]
+                used += size
+            begins[rows[i], variant] = moved[start]
+            sizes[rows[i], variant] = size
+    return used
 
 
 @njit

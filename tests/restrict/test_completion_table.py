@@ -111,6 +111,12 @@ def test_what_is_known_is_taken_over() -> None:
     check(VOCABULARY, new, compile_table(new, outlook(new), VOCABULARY, INDEX, [known]))
     again = compile_table(old, outlook(old), VOCABULARY, INDEX, [known, known])
     check(VOCABULARY, old, again)
+    assert len(again.pool) == len(known.pool)
+    little = trie_of([phrase("Ana Li")])
+    alone = compile_table(little, outlook(little), VOCABULARY, INDEX)
+    taken = compile_table(little, outlook(little), VOCABULARY, INDEX, [known])
+    check(VOCABULARY, little, taken)
+    assert len(taken.pool) == len(alone.pool)  # nothing comes along that is not needed
 
 
 def test_nothing_to_forbid() -> None:

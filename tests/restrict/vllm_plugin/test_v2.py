@@ -223,6 +223,20 @@ def test_logits_may_be_wider_or_narrower_than_the_vocabulary() -> None:
     assert banned(narrow[0]) == {one for one in made.expected(0) or () if one < 40}
 
 
+@pytest.mark.parametrize(
+    "out", [["ab"], [" John", " Smith"], ["習", "近"], [" the", " blue", " lamp"]]
+)
+@pytest.mark.parametrize("lead", [[], ["x"]])
+def test_what_is_out_is_not_avoided_any_more(out: list[str], lead: list[str]) -> None:
+    """A match that got in all the same, and then a character that is not complete."""
+    made = runner(drafts=2)
+    made.admit(0, asked())
+    for one in [*tokens(*lead, *out), 1 + 0xE7, 1 + 0xBF]:
+        made.check([(0, [one, 1 + 0xE7])])
+        made.commit(0, [one])
+    made.check([(0, ())])
+
+
 def test_inside_a_character_a_token_that_breaks_it_again_is_seen_too() -> None:
     pieces = [b"John", b"\xe7", b"\xbf Smith", b"\xbfSmith", b" Smith", b"\xbf\x80 Smith", b"x"]
     made = Runner(build_vocabulary([None, *pieces]))
