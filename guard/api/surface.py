@@ -271,6 +271,14 @@ def _shortened(
     for slot, length in trim.keep.items():
         if isinstance(slot, tuple) and slot[0] == place:
             _shorten(choice, slot[1:], length)
+    for holder in ("message", "delta"):
+        calls = choice[holder].get("tool_calls") if isinstance(choice.get(holder), dict) else None
+        if isinstance(calls, list):  # a call that lost its name is none
+            choice[holder]["tool_calls"] = [
+                call
+                for number, call in enumerate(calls)
+                if (place, holder, "tool_calls", number, "function", "name") not in trim.keep
+            ]
     return {key: None if key == "stop_reason" else value for key, value in choice.items()}
 
 

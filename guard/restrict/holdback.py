@@ -37,13 +37,15 @@ class Event(NamedTuple, Generic[P]):
     """One upstream event: what is forwarded (`payload`), and what it says of which lanes.
 
     An event without lanes (usage, a comment, the end mark) waits for all that came before it.
-    `ends` are the lanes whose last text this event brings.
+    `ends` are the lanes whose last text this event brings, `closes` the channels, of lanes that go
+    on, for which it does: a text that is known to be whole makes nothing wait for more of it.
     """
 
     payload: P
     lanes: tuple[int, ...] = ()
     pieces: tuple[Piece, ...] = ()
     ends: tuple[int, ...] = ()
+    closes: tuple[tuple[int, Hashable], ...] = ()
 
 
 class Forward(NamedTuple, Generic[P]):
@@ -97,6 +99,7 @@ class _Cut:
 class _Held(Generic[P]):
     event: Event[P]
     spans: list[tuple[Piece, int, int]] = field(default_factory=list)  # piece, start, end
+    unread: list[Piece] = field(default_factory=list)  # what follows a cut in the same event
 
 
 class HoldBack(Generic[P]):
@@ -146,6 +149,7 @@ class HoldBack(Generic[P]):
         self._seen.update(event.lanes)
         for piece in event.pieces:
             if piece.lane in self._cuts:
+                held.unread.append(piece)
                 continue
             channel = self._channel(piece.lane, piece.channel)
             start = channel.scanner.position
@@ -153,6 +157,9 @@ class HoldBack(Generic[P]):
             if matches:
                 self._judge(piece.lane, piece.channel, matches)
             held.spans.append((piece, start, start + len(piece.text)))
+        for lane, name in event.closes:
+            if lane not in self._cuts and (lane, name) in self._channels:
+                self._judge(lane, name, self._channels[lane, name].scanner.flush())
         for lane in event.ends:
             self._end_of_text(lane)
         return held
@@ -239,6 +246,7 @@ class HoldBack(Generic[P]):
             }
             if reached or lane in held.event.ends:
                 keep.update(reached)
+                keep.update({piece.slot: 0 for piece in held.unread if piece.lane == lane})
                 closed.append(lane)
                 cut.told = True
         self._mark_released(held)

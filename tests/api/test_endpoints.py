@@ -239,6 +239,27 @@ def test_tool_call_arguments_of_a_whole_answer_are_filtered(
     assert choice["finish_reason"] == "content_filter"
 
 
+@pytest.mark.parametrize("field", ["refusal", "reasoning", "tool_calls"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_cut_reaches_every_channel_of_the_same_choice(
+    proxy: Proxy, upstream: ScriptedUpstream, stream: bool, field: str
+) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "Harry Potter"}}
+    other = {field: [call] if field == "tool_calls" else "Harry Potter"}
+    if stream:
+        chunks = sse(chat_chunk({"content": "I: Harry Potter", **other}), done=True)
+        upstream.reply(Reply.events(chunks))
+        raw = stream_bytes(proxy, CHAT, chat_body("x"))
+        assert channel_text(raw, "delta", "content") == "I: "
+    else:
+        upstream.reply(Reply.json(chat_completion("I: Harry Potter", message=other)))
+        raw = proxy.chat("x").content
+        message = orjson.loads(raw)["choices"][0]["message"]
+        assert message["content"] == "I: "
+        assert not message[field]
+    assert b"Harry" not in raw
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_key_of_an_answer_is_text_too(
     proxy: Proxy, upstream: ScriptedUpstream, stream: bool
