@@ -206,10 +206,21 @@ def test_all_cut_only_when_every_lane_is() -> None:
 def test_what_follows_a_cut_in_the_same_event_stays_away_unread() -> None:
     pieces = [
         Piece(0, channel, text, channel)
-        for channel, text in [("a", "fine"), ("b", "so Harry Potter"), ("c", "Hina"), ("d", "x")]
+        for channel, text in [("a", "fine"), ("b", "so Hina. "), ("c", "Hina"), ("d", "x")]
     ]
     client, _ = run([Event("one", (0,), tuple(pieces), (0,))])
     assert dict(client.text) == {(0, "a"): "fine", (0, "b"): "so ", (0, "c"): "", (0, "d"): ""}
+
+
+@pytest.mark.parametrize("last", ["I: Harry Potter. ", "I: Harry Potter"])
+def test_a_cut_in_one_channel_finds_the_matches_that_waited_in_another(last: str) -> None:
+    events = [
+        delta("a", "Hm: Hina", channel="reasoning"),
+        delta("b", last, channel="content"),
+    ]
+    client, _ = run(events)
+    assert dict(client.text) == {(0, "reasoning"): "Hm: "}
+    assert client.ended == [0]
 
 
 @pytest.mark.parametrize(("text", "cut"), [("so Harry", False), ("Harry Potter", True)])
