@@ -62,6 +62,8 @@ class Filter(Protocol):
 
     def flush(self) -> bytes: ...
 
+    def error_events(self, error: GuardError) -> bytes: ...
+
 
 class Endpoint(Answers, Protocol):
     """What flow needs to know of an endpoint."""
@@ -264,10 +266,10 @@ class Flow:
                     await reply.drain()
             except UpstreamError as error:
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
-                yield call.endpoint.error_events(error)
+                yield filter_.error_events(error)
             except (OSError, DetectorError):
                 # The audit log refused a record: an answer that cannot be evidenced is not given.
-                yield call.endpoint.error_events(DetectorError("no audit record"))
+                yield filter_.error_events(DetectorError("no audit record"))
         finally:
             reply.close()
             metrics.HELD_EVENTS.observe(filter_.findings.most_held)

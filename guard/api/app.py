@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from guard import __version__
 from guard.api.chat import Chat
 from guard.api.completions import Completions
+from guard.api.endpoint import Endpoint
 from guard.api.errors import describe
 from guard.api.generate import Generate
 from guard.api.models import Models
@@ -22,7 +23,7 @@ from guard.api.operators import router
 from guard.errors import GuardError, UnknownRoute
 from guard.serving import Worker
 
-SURFACES = (Chat, Completions)
+ENDPOINTS: tuple[type[Endpoint], ...] = (Chat, Completions)
 
 
 class Application:
@@ -34,7 +35,7 @@ class Application:
     def __init__(self, worker: Worker) -> None:
         self._endpoints = {
             endpoint.path: Generate(endpoint, worker.state)
-            for endpoint in (surface() for surface in SURFACES)
+            for endpoint in (kind() for kind in ENDPOINTS)
         }
         self._others = _others(worker)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from guard.api.answer_fields import answer_reference, answer_tables
 from guard.errors import RequestError
 
 Class = Literal["guarded", "passed", "constrained", "refused"]
@@ -111,7 +112,7 @@ def contract_reference() -> str:
     """Markdown for docs/field-contract.md: every field of requests, messages and answers."""
     # Imported here: a surface is built on its contract.
     from guard.api import surface
-    from guard.api.app import SURFACES
+    from guard.api.app import ENDPOINTS
     from guard.messages import _TEXT_PARTS, MESSAGE_FIELDS
 
     messages = (
@@ -120,15 +121,22 @@ def contract_reference() -> str:
         "Any other kind (images, audio, files) is refused under an enforced policy.",
     )
     answers = (
-        f"Top-level fields that are served: {_listed(surface._SERVED)}. Any other is taken out.",
-        f"Fields of a choice that are emptied: {_listed(surface._UNFILTERED)}. They carry tokens "
-        "that no text filter reads.",
-        "Read by the output filter: every string anywhere in a choice, each place a channel of "
-        f"its own, but for the protocol's own words in {_listed(surface._NOT_TEXT)}.",
+        "Where a field stands: at the *top* of a whole answer, at the top of a stream's *event* "
+        "where that differs, or further *inside*.",
+        "A field that is not listed and holds something is taken out, and `guard_stripped_total` "
+        "counts it.",
+        "Each place that text is read from is a channel of its own; the deltas of a text are one "
+        "channel, and so are texts of one kind that follow one another.",
         f"A request may have at most {surface.MAX_LANES} choices: prompts times `n`.",
     )
-    requests = [_request_table(each.path, contracts()[each.name]) for each in SURFACES]
-    sections = [*requests, _bullets("Messages", messages), _bullets("Answers", answers)]
+    requests = [_request_table(each.path, contracts()[each.name]) for each in ENDPOINTS]
+    tables = [
+        f"### Answers of `{each.path}`\n\n{answer_reference(answer_tables()[each.name])}"
+        for each in ENDPOINTS
+    ]
+    sections = [
+        *requests, _bullets("Messages", messages), _bullets("Answers", answers), *tables
+    ]  # fmt: skip
     return "\n\n".join(sections) + "\n"
 
 

@@ -5,6 +5,7 @@ The upstream is scripted, so what a client gets can be compared byte for byte wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -177,7 +178,11 @@ CHANNELS = [
     ("reasoning", ("delta", "reasoning"), lambda text: {"reasoning": text}),
     ("reasoning_content", ("delta", "reasoning_content"), lambda t: {"reasoning_content": t}),
     ("refusal", ("delta", "refusal"), lambda text: {"refusal": text}),
-    ("unknown", ("delta", "new_field", "text"), lambda text: {"new_field": {"text": text}}),
+    (
+        "argument",
+        ("delta", "function_call", "arguments"),
+        lambda t: {"function_call": {"arguments": t}},
+    ),
 ]
 
 
@@ -377,8 +382,28 @@ def test_fields_that_carry_tokens_past_the_filter_are_taken_out(
     upstream.always(Reply.json(answer))
     served = proxy.chat("x").json()
     assert served["choices"][0]["logprobs"] is None
-    assert "prompt_text" not in served
+    assert served["prompt_text"] is None
     assert served["choices"][0]["message"]["content"] == "fine"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_fields_that_nobody_knows_are_taken_out_and_counted(
+    proxy: Proxy, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    odd = {"new_field": {"text": "Harry Potter"}, "thoughts": ["Harry Potter"], "nothing": None}
+    if stream:
+        chunks = [chat_chunk({"content": "fine ", **odd}), chat_chunk({}, finish_reason="stop")]
+        upstream.reply(Reply.events(sse(*chunks, done=True)))
+        raw = stream_bytes(proxy, CHAT, chat_body("x"))
+        assert channel_text(raw, "delta", "content") == "fine "
+        assert finishes(raw) == {0: "stop"}
+    else:
+        upstream.reply(Reply.json(chat_completion("fine", message=odd)))
+        raw = proxy.chat("x").content
+    assert b"Harry" not in raw
+    assert b"thoughts" not in raw
+    counted = httpx.get(f"{proxy.url}/metrics").text
+    assert re.search(r'guard_stripped_total\{endpoint="chat"\} [1-9]', counted)
 
 
 @pytest.fixture(scope="module")
