@@ -138,4 +138,4 @@ def _is_vector(item: Any) -> bool:
     vector = item.get("embedding") if isinstance(item, dict) else None
     if isinstance(vector, str):
         return len(vector) % 4 == 0 and vector.isascii()
-    return isinstance(vector, list) and all(type(n) in (float, int) for n in vector)
+    return isinstance(vector, list) and set(map(type, vector)) <= {float, int}

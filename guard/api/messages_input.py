@@ -114,11 +114,8 @@ def _source(
 ) -> str | None:
     """A document's own text; the kind of one that is not text."""
     source = block.get("source")
-    if block["type"] != "document" and not isinstance(source, dict):
-        return None  # the address of a search result, read with the rest
-    kind = source.get("type") if isinstance(source, dict) else None
-    if kind == "text":
-        return None
-    if kind == "content":
+    if not isinstance(source, dict):  # the address of a search result is read with the rest
+        return "document" if block["type"] == "document" else None
+    if source.get("type") == "content":
         return _blocks(where, source.get("content"), texts, ids, depth + 1)
-    return block["type"]
+    return None if source.get("type") == "text" else str(block["type"])

@@ -59,10 +59,10 @@ class MessagesShape(TypedShape):
             (("delta", key) for key in (*_JOINED, "partial_json") if event["delta"].get(key)), None
         )
 
-    def whole_channel(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable:
+    def joined(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
         """Texts of one kind in blocks that follow one another are one text."""
         if path[0] != "content" or len(path) != 3 or path[2] not in _JOINED:
-            return path
+            return None
         blocks, place = answer["content"], path[1]
         first = place
         while first and blocks[first - 1].get("type") == blocks[place].get("type"):

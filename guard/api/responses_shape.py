@@ -82,7 +82,7 @@ class ResponsesShape(TypedShape):
 
     def channel(self, event: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
         kind = event["type"]
-        if path != ("delta",):
+        if path != ("delta",) or not isinstance(event["delta"], str):
             return None
         item = event.get("output_index", 0)
         if kind in _JOINED:
@@ -109,10 +109,10 @@ class ResponsesShape(TypedShape):
     def delta_slot(self, event: Mapping[str, Any]) -> tuple[Any, ...] | None:
         return ("delta",) if isinstance(event.get("delta"), str) else None
 
-    def whole_channel(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable:
+    def joined(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
         """Texts of one kind in items that follow one another are one text."""
         if path[0] != "output" or len(path) != 5 or path[4] not in ("text", "refusal"):
-            return path if path[0] == "output" else ("echo", *path)
+            return None
         items, place = answer["output"], path[1]
         first = place
         while first and items[first - 1].get("type") == items[place].get("type"):
@@ -149,8 +149,9 @@ class ResponsesShape(TypedShape):
                 continue
             if event["type"].endswith(".done"):
                 self._ended_parts.add((index, holder, place))
-            parts = self._items.get(index, {}).setdefault(holder, [])
-            if isinstance(parts, list) and isinstance(event.get("part"), dict):
+            item = self._items.get(index)
+            if item is not None and isinstance(event.get("part"), dict):
+                parts = item[holder] = item.get(holder) or []  # null where there is none yet
                 parts[place : place + 1] = [dict(event["part"])]
 
     # --- how it ends early -----------------------------------------------------------------

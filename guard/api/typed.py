@@ -71,8 +71,8 @@ class TypedShape(ABC):
         code points stay of each text that cannot stay whole; 0 for what was not read."""
 
     @abstractmethod
-    def whole_channel(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable:
-        """The channel of a text of a whole answer: one for texts that clients join."""
+    def joined(self, answer: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
+        """The channel of a text of a whole answer that clients join to others; None for others."""
 
     @abstractmethod
     def error_events(self, error: GuardError) -> bytes:
@@ -118,10 +118,12 @@ class TypedShape(ABC):
         clean = self._table.read(answer, self._table.answer, (), found)
         if not self.is_answer(answer):
             raise UpstreamGarbage("the model server's answer is not one of this endpoint")
-        pieces = tuple(
-            Piece(LANE, self.whole_channel(answer, path), text, path) for path, text in found
-        )
-        return Event(Part(body, answer, clean), (LANE,), pieces, (LANE,))
+        pieces: list[Piece] = []
+        for place, (path, text) in enumerate(found):
+            channel = self.joined(answer, path)
+            alone = ("alone", place)
+            pieces.append(Piece(LANE, alone if channel is None else channel, text, path))
+        return Event(Part(body, answer, clean), (LANE,), tuple(pieces), (LANE,))
 
     @abstractmethod
     def is_answer(self, answer: Mapping[str, Any]) -> bool:
