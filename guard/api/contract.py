@@ -1,4 +1,5 @@
-"""The closed field contract: what becomes of every request field. Its table is `contract.yaml`."""
+"""The closed field contract: what becomes of every request field. Its table is `contract.yaml`,
+that of answers `answers.yaml`."""
 
 from __future__ import annotations
 
@@ -111,7 +112,7 @@ _FATES: Mapping[Class, str] = {
 def contract_reference() -> str:
     """Markdown for docs/field-contract.md: every field of requests, messages and answers."""
     # Imported here: a surface is built on its contract.
-    from guard.api import surface
+    from guard.api import messages_input, responses_input, surface
     from guard.api.app import ENDPOINTS
     from guard.messages import _TEXT_PARTS, MESSAGE_FIELDS
 
@@ -119,6 +120,13 @@ def contract_reference() -> str:
         f"Fields of a message: {_listed(MESSAGE_FIELDS)}. Any other is refused by name.",
         f"Content is a string or a list of parts. Parts that can be read: {_listed(_TEXT_PARTS)}. "
         "Any other kind (images, audio, files) is refused under an enforced policy.",
+        f"Items of `/v1/responses` that can be read: {_listed(responses_input.ITEM_TYPES)}, with "
+        f"the fields {_listed(responses_input.ITEM_FIELDS)}; tools: "
+        f"{_listed(responses_input.TOOL_TYPES)}. Any other kind is refused under an enforced "
+        "policy: it runs on the server, refers to what is kept there, or is not text.",
+        f"Blocks of `/v1/messages` that can be read: {_listed(messages_input.BLOCK_TYPES)}, with "
+        f"the fields {_listed(messages_input.BLOCK_FIELDS)}; tools of the client's own. Any other kind "
+        "is refused under an enforced policy.",
     )
     answers = (
         "Where a field stands: at the *top* of a whole answer, at the top of a stream's *event* "
@@ -135,8 +143,11 @@ def contract_reference() -> str:
         for each in ENDPOINTS
     ]
     sections = [
-        *requests, _bullets("Messages", messages), _bullets("Answers", answers), *tables
-    ]  # fmt: skip
+        *requests,
+        _bullets("Messages, items and blocks", messages),
+        _bullets("Answers", answers),
+        *tables,
+    ]
     return "\n\n".join(sections) + "\n"
 
 

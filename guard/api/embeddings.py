@@ -17,7 +17,7 @@ from guard.api.sse import Block
 from guard.api.surface import read_common
 from guard.asked import Asked
 from guard.errors import GuardError, RequestError, UpstreamGarbage
-from guard.messages import Conversation, Gathering, read_messages, wrong_type
+from guard.messages import Conversation, read_messages, wrong_type
 from guard.restrict import Event, Trim
 
 
@@ -47,7 +47,7 @@ class Embeddings(Endpoint):
             stream=False,
             lanes=1,
             texts=(*texts, *others),
-            spans=(*spans, "\n".join(texts)),
+            spans=tuple(spans),
             unreadable=unreadable,
         )
 
@@ -70,10 +70,7 @@ def _inputs(name: str, value: Any) -> list[Conversation]:
     if not isinstance(value, list) or not value:
         raise wrong_type(name, "a string, or a non-empty list")
     if name == "input" and all(isinstance(item, str) for item in value):
-        gathered = Gathering()
-        for text in value:  # each is embedded on its own
-            gathered.add([text])
-        return [gathered.conversation()]
+        return [Conversation(tuple(value), (), None)]  # each is embedded on its own
     if all(isinstance(item, dict) for item in value):
         return [read_messages(value)]
     if all(isinstance(item, list) and item for item in value) and isinstance(value[0][0], dict):

@@ -269,7 +269,6 @@ INPUTS: list[dict[str, Any]] = [
     {"messages": [{"role": "user", "content": [{"type": "text", "text": NAME}]}]},
     {"messages": [[{"role": "user", "content": NAME}]]},
     {"input": "a", "chat_template_kwargs": {"note": NAME}},
-    {"input": ["about Harry", "Potter"]},
 ]
 
 
@@ -462,7 +461,7 @@ def test_vectors_are_the_upstreams_own_bytes_but_for_unknown_fields(
 ) -> None:
     answer = embeddings(vector, vector)
     upstream.reply(Reply.json(answer), Reply.json({**answer, "text": NAME}))
-    body = {"model": "m", "input": ["x", "y"]}
+    body = {"model": "m", "input": ["of Harry", "Potter"]}  # two texts, not one
     assert proxy.post(EMBEDDINGS, body).content == orjson.dumps(answer)
     assert proxy.post(EMBEDDINGS, body).json() == answer
 
