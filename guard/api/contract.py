@@ -125,8 +125,8 @@ def contract_reference() -> str:
         f"{_listed(responses_input.TOOL_TYPES)}. Any other kind is refused under an enforced "
         "policy: it runs on the server, refers to what is kept there, or is not text.",
         f"Blocks of `/v1/messages` that can be read: {_listed(messages_input.BLOCK_TYPES)}, with "
-        f"the fields {_listed(messages_input.BLOCK_FIELDS)}; tools of the client's own. Any other kind "
-        "is refused under an enforced policy.",
+        f"the fields {_listed(messages_input.BLOCK_FIELDS)}; tools of the client's own. Any other "
+        "kind is refused under an enforced policy.",
     )
     answers = (
         "Where a field stands: at the *top* of a whole answer, at the top of a stream's *event* "
