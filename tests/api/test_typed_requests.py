@@ -4,6 +4,7 @@ in the words of each protocol, and nothing left behind that could be answered pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -409,6 +410,36 @@ def test_what_is_not_a_request_is_refused_by_the_fields_name(
     assert response.status_code == 400
     assert response.json()["error"]["param"] == param
     assert upstream.requests == []
+
+
+# --- evidence ----------------------------------------------------------------------------------
+
+
+def test_decisions_are_counted_and_recorded_by_endpoint(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, names=[NAME])
+    log = tmp_path / "audit.jsonl"
+    cut = pieces_of([("text", f"It is {NAME} indeed")])
+    upstream.reply(*(Reply.events(named(each.events(cut))) for each in ENDPOINTS))
+    with Proxy(tmp_path, upstream.url, audit=log) as proxy:
+        for each in ENDPOINTS:
+            stream_bytes(proxy, each.path, each.body("x"))
+            proxy.post(each.path, each.body(NAME))
+        proxy.post(EMBEDDINGS, {"model": "m", "input": NAME})
+        metrics = httpx.get(f"{proxy.url}/metrics").text
+    records = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    assert [(record["endpoint"], record["decision"]) for record in records] == [
+        ("responses", "filtered"),
+        ("responses", "flagged"),
+        ("messages", "filtered"),
+        ("messages", "flagged"),
+        ("embeddings", "flagged"),
+    ]
+    assert "Harry" not in log.read_text("utf-8")
+    for endpoint in ("responses", "messages"):
+        assert f'guard_requests_total{{endpoint="{endpoint}",outcome="refuse"}}' in metrics
+    assert 'guard_requests_total{endpoint="embeddings",outcome="refused_request"}' in metrics
 
 
 # --- errors ------------------------------------------------------------------------------------
