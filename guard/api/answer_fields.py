@@ -62,13 +62,13 @@ class AnswerTable:
             if not item:  # most fields of most events are null or empty
                 continue
             fate = fates.get(key)
-            if fate == "passed":
+            if fate == "passed" and not _may_hold_text(item):
                 continue
             if fate is None or fate == "stripped":
                 clean = False
             elif type(item) is str:
                 found.append(((*at, key), item))
-            elif fate == "open":
+            elif fate in ("open", "passed"):
                 found += (((*at, key), text) for text in all_text(item))
             elif type(item) is dict:
                 inner = self.answer if fate == "nested" else self.inside
@@ -106,6 +106,13 @@ class AnswerTable:
         if type(item) is list:
             return [self._without(each, fates) for each in item]
         return item
+
+
+def _may_hold_text(value: Any) -> bool:
+    """Whether a value that should be a word or a number is something else that can have text."""
+    if type(value) is list:
+        return type(value[0]) not in (int, float)
+    return type(value) is dict
 
 
 def all_text(value: Any) -> Iterator[str]:

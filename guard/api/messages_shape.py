@@ -20,6 +20,7 @@ _JOINED = ("text", "thinking")  # texts that clients join over blocks of the typ
 class MessagesShape(TypedShape):
     """One answer of `/v1/messages`."""
 
+    holder = "content"
     ends = frozenset({"message_stop"})
     failures = frozenset({"error"})
 
@@ -100,6 +101,9 @@ class MessagesShape(TypedShape):
         blocks = answer.get("content")
         return isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks)
 
+    def empty_answer(self) -> dict[str, Any]:
+        return {**start(self._model)["message"], "stop_reason": REFUSAL}
+
     def cut_answer(
         self,
         answer: dict[str, Any],
@@ -108,10 +112,7 @@ class MessagesShape(TypedShape):
     ) -> dict[str, Any]:
         blocks = answer["content"]
         if path is not None:
-            inside = path[0] == "content"
-            blocks = (
-                [*blocks[: path[1]], *_shortened(blocks[path[1]], path, keep)] if inside else []
-            )
+            blocks = [*blocks[: path[1]], *_shortened(blocks[path[1]], path, keep)]
         told = {"stop_reason": REFUSAL, "stop_sequence": None}
         if "stop_details" in answer:
             told["stop_details"] = None
@@ -123,7 +124,8 @@ def _shortened(
 ) -> list[dict[str, Any]]:
     """The block up to the text at `path`; none when that is not a block's own text (a call whose
     input is cut is none)."""
-    if len(path) != 3 or path[2] not in _JOINED or not keep[path]:
+    is_text = len(path) == 3 and path[2] in _JOINED and isinstance(block.get("type"), str)
+    if not is_text or not keep[path]:
         return []
     short = {"type": block.get("type"), path[2]: block[path[2]][: keep[path]]}
     return [{**short, "signature": ""}] if path[2] == "thinking" else [short]

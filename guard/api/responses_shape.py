@@ -63,6 +63,7 @@ _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued
 class ResponsesShape(TypedShape):
     """One answer of `/v1/responses`."""
 
+    holder = "output"
     ends = frozenset({"response.completed", "response.incomplete"})
     failures = frozenset({"error", "response.failed"})
 
@@ -210,15 +211,15 @@ class ResponsesShape(TypedShape):
         items = answer.get("output")
         return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
+    def empty_answer(self) -> dict[str, Any]:
+        return incomplete(self._model, [])
+
     def cut_answer(
         self,
         answer: dict[str, Any],
         path: tuple[Any, ...] | None,
         keep: Mapping[Hashable, int],
     ) -> dict[str, Any]:
-        if path is not None and path[0] != "output":  # in what repeats the request
-            own = incomplete(self._model, [])
-            return {**own, **{key: answer[key] for key in ("id", "created_at") if key in answer}}
         told = {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
         output = answer["output"]
         if path is not None:
@@ -237,6 +238,8 @@ def _shortened(
         return []
     holder, place, field = path[2:]
     part = item[holder][place]
+    if not isinstance(part.get("type"), str):
+        return []
     short = {"type": part.get("type"), field: part[field][: keep[path]]}
     if "annotations" in part:
         short["annotations"] = []

@@ -8,8 +8,9 @@ closing answer) are read again on their own, so nothing gets out by differing fr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
@@ -22,6 +23,23 @@ from guard.restrict import Event, Piece, Trim
 LANE = 0
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def sane(method: Callable[P, T]) -> Callable[P, T]:
+    """Turns what an answer of an odd structure makes a method raise into UpstreamGarbage."""
+
+    @wraps(method)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except (TypeError, KeyError, IndexError, AttributeError):
+            raise UpstreamGarbage("the model server's answer has an odd structure") from None
+
+    return checked
+
+
 def named(event: Mapping[str, Any]) -> bytes:
     """A server-sent event that carries its type as its name."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), orjson.dumps(event))
@@ -31,6 +49,7 @@ class TypedShape(ABC):
     """One answer, whole or streamed. Subclasses say what the events mean."""
 
     end = b""
+    holder: str  # the field of a whole answer that has its items or blocks
     ends: frozenset[str]  # types of the events with the last text of an answer
     failures: frozenset[str]  # types of the events by which the server reports an error
 
@@ -61,6 +80,10 @@ class TypedShape(ABC):
         """The events that end a cut stream."""
 
     @abstractmethod
+    def empty_answer(self) -> dict[str, Any]:
+        """A cut answer without any text: the match was beside the items or blocks."""
+
+    @abstractmethod
     def cut_answer(
         self,
         answer: dict[str, Any],
@@ -80,6 +103,7 @@ class TypedShape(ABC):
 
     # --- reading ---------------------------------------------------------------------------
 
+    @sane
     def event(self, block: Block) -> Event[Part]:
         """One block of an upstream stream.
 
@@ -107,10 +131,12 @@ class TypedShape(ABC):
                 channel = (self._number, place)
                 closed.append((LANE, channel))
             pieces.append(Piece(LANE, channel, text, path))
+        hash((tuple(closed), *(piece.channel for piece in pieces)))  # no odd structure in a name
         ends = (LANE,) if kind in self.ends else ()
         part = Part(block.raw, event, clean)
         return Event(part, (LANE,), tuple(pieces), ends, tuple(closed))
 
+    @sane
     def whole(self, body: bytes) -> Event[Part]:
         """A whole upstream answer. Raises UpstreamGarbage."""
         answer = json_object(body)
@@ -140,22 +166,26 @@ class TypedShape(ABC):
             raise UpstreamGarbage("the model server sent an event without a type")
         return Block(named(event), block.data)
 
+    @sane
     def forwarded(self, part: Part) -> bytes:
         """An event as it came."""
         if part.answer is not None:
             self.note(part.answer)
         return part.raw
 
+    @sane
     def stripped_block(self, part: Part) -> bytes:
         """A stream's event without the fields that are not served."""
         event = self._table.stripped(part.answer or {}, self._table.event)
         self.note(event)
         return named(event)
 
+    @sane
     def stripped_whole(self, part: Part) -> bytes:
         """A whole answer without the fields that are not served."""
         return orjson.dumps(self._table.stripped(part.answer or {}, self._table.answer))
 
+    @sane
     def trimmed_block(self, trim: Trim[Part]) -> bytes:
         """The event in which the answer ends: a delta up to where the match begins, or nothing."""
         event = self._table.stripped(trim.event.payload.answer or {}, self._table.event)
@@ -170,13 +200,19 @@ class TypedShape(ABC):
         self.note(event)
         return named(event)
 
+    @sane
     def trimmed_whole(self, trim: Trim[Part]) -> bytes:
         """A whole answer up to where its first match begins."""
         answer = self._table.stripped(trim.event.payload.answer or {}, self._table.answer)
-        first = next((p for p in trim.event.pieces if p.slot in trim.keep), None)
-        path: Any = None if first is None else first.slot
-        return orjson.dumps(self.cut_answer(answer, path, trim.keep))
+        paths: list[Any] = [p.slot for p in trim.event.pieces if p.slot in trim.keep]
+        if paths and paths[0][0] != self.holder:
+            return orjson.dumps(self.empty_answer())
+        for path in paths:
+            if path[0] != self.holder:
+                answer[path[0]] = None  # beside the text, and not read any more
+        return orjson.dumps(self.cut_answer(answer, paths[0] if paths else None, trim.keep))
 
+    @sane
     def lane_end(self, lane: int, template: Mapping[str, Any]) -> bytes:
         """The events that end a cut stream."""
         return b"".join(map(named, self.closing()))
