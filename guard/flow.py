@@ -66,6 +66,8 @@ class Filter(Protocol):
 
     def flush(self) -> bytes: ...
 
+    def error_events(self, error: GuardError) -> bytes: ...
+
 
 class Endpoint(Answers, Protocol):
     """What flow needs to know of an endpoint."""
@@ -220,10 +222,11 @@ class Flow:
                 "signals": verdict.signals,
             },
         )
-        treated = TREATMENTS[policy.action].treat(call.endpoint, call.asked, call.body, policy)
+        treatment = TREATMENTS[policy.action if call.endpoint.steerable else "refuse"]
+        treated = treatment.treat(call.endpoint, call.asked, call.body, policy)
         if isinstance(treated, Said):
             content_type = EVENTS if call.asked.stream else JSON
-            return Answer(200, treated.body, content_type, outcome=policy.action)
+            return Answer(200, treated.body, content_type, outcome=treatment.action)
         call = replace(call, body=treated.body, flagged=policy)
         return await self._filtered(call, await self._send(call, binding), binding, current)
 
@@ -286,10 +289,10 @@ class Flow:
                     await reply.drain()
             except UpstreamError as error:
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
-                yield call.endpoint.error_events(error)
+                yield filter_.error_events(error)
             except (OSError, DetectorError):
                 # The audit log refused a record: an answer that cannot be evidenced is not given.
-                yield call.endpoint.error_events(DetectorError("no audit record"))
+                yield filter_.error_events(DetectorError("no audit record"))
         finally:
             reply.close()
             metrics.HELD_EVENTS.observe(filter_.findings.most_held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,14 @@ MESSAGE_FIELDS = frozenset(
     }
 )  # fmt: skip
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_TEXT_PARTS = {
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "summary_text": "text",
+    "reasoning_text": "text",
+    "refusal": "refusal",
+}
 _LAST_TURNS = 3
 # Words of the protocol and of JSON Schema: as values they say nothing, whoever wrote them.
 _PROTOCOL = frozenset(
@@ -42,36 +49,71 @@ class Conversation:
     unreadable: str | None
 
 
+class Gathering:
+    """Puts a conversation together, turn by turn."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._spans: list[str] = []
+        self._turns: list[str] = []
+        self._unreadable: str | None = None
+
+    def add(
+        self,
+        parts: list[str],
+        *,
+        user: bool = False,
+        ids: Iterable[str] = (),
+        unreadable: str | None = None,
+    ) -> None:
+        """Add the parts of one turn. `ids` are looked through for names only."""
+        self._unreadable = self._unreadable or unreadable
+        self._texts += parts
+        if len(parts) > 1:
+            # A part may end between words or inside one.
+            self._spans.append("".join(parts))
+            self._texts += [" ".join(parts), "".join(parts)]
+        if user:
+            self._turns.append(" ".join(parts))
+        self._spans += ids
+
+    def conversation(self) -> Conversation:
+        """All of it."""
+        texts, spans = list(self._texts), list(self._spans)
+        if len(texts) > 1:
+            spans.append("\n".join(texts))
+        if len(self._turns) > 1:
+            texts.append(" ".join(self._turns[-_LAST_TURNS:]))
+        return Conversation(tuple(texts), tuple(spans), self._unreadable)
+
+
 def read_messages(messages: Any) -> Conversation:
     """Read `messages` of a chat request. Raises RequestError that names the field."""
     if not isinstance(messages, list) or not messages:
         raise wrong_type("messages", "a non-empty list of messages")
-    texts: list[str] = []
-    spans: list[str] = []
-    turns: list[str] = []
-    unreadable: str | None = None
+    gathered = Gathering()
     for index, message in enumerate(messages):
         parts, odd = _message_texts(index, message)
-        unreadable = unreadable or odd
-        texts += parts
-        if len(parts) > 1:
-            # A part may end between words or inside one.
-            spans.append("".join(parts))
-            texts += [" ".join(parts), "".join(parts)]
-        if message["role"] == "user":
-            turns.append(" ".join(parts))
-        if isinstance(message.get("tool_call_id"), str):
-            spans.append(message["tool_call_id"])
-    if len(texts) > 1:
-        spans.append("\n".join(texts))
-    if len(turns) > 1:
-        texts.append(" ".join(turns[-_LAST_TURNS:]))
-    return Conversation(tuple(texts), tuple(spans), unreadable)
+        ids = [message["tool_call_id"]] if isinstance(message.get("tool_call_id"), str) else []
+        gathered.add(parts, user=message["role"] == "user", ids=ids, unreadable=odd)
+    return gathered.conversation()
 
 
 def wrong_type(field: str, wanted: str) -> RequestError:
     """The error for a field that is not what the endpoint takes."""
     return RequestError(f"{field!r} must be {wanted}.", code="invalid_type", param=field)
+
+
+def only(value: Mapping[str, Any], fields: Collection[str], where: str) -> None:
+    """Refuse an object that has any other field. Raises RequestError that names it."""
+    unknown = value.keys() - fields
+    if unknown:
+        name = min(unknown)[:64]
+        raise RequestError(
+            f"Unknown field: {name!r} is not served in {where}.",
+            code="unknown_field",
+            param=f"{where}.{name}",
+        )
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -93,15 +135,8 @@ def _message_texts(index: int, message: Any) -> tuple[list[str], str | None]:
     """The texts of one message, and the kind of a part that is not text."""
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise wrong_type(f"messages[{index}]", "an object with a role")
-    unknown = message.keys() - MESSAGE_FIELDS
-    if unknown:
-        name = min(unknown)[:64]
-        raise RequestError(
-            f"Unknown field: {name!r} is not served in a message.",
-            code="unknown_field",
-            param=f"messages[{index}].{name}",
-        )
-    texts, unreadable = _content_texts(index, message.get("content"))
+    only(message, MESSAGE_FIELDS, f"messages[{index}]")
+    texts, unreadable = content_texts(f"messages[{index}].content", message.get("content"))
     if message["role"] not in _ROLES:
         texts.append(message["role"])  # many templates print it as it is
     for key, value in message.items():
@@ -110,8 +145,11 @@ def _message_texts(index: int, message: Any) -> tuple[list[str], str | None]:
     return texts, "audio" if message.get("audio") else unreadable
 
 
-def _content_texts(index: int, content: Any) -> tuple[list[str], str | None]:
-    where = f"messages[{index}].content"
+def content_texts(where: str, content: Any) -> tuple[list[str], str | None]:
+    """The texts of a string or a list of parts, and the kind of a part that is not text.
+
+    Raises RequestError that names `where`.
+    """
     if content is None:
         return [], None
     if isinstance(content, str):

@@ -15,14 +15,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from guard import __version__
 from guard.api.chat import Chat
 from guard.api.completions import Completions
+from guard.api.embeddings import Embeddings
+from guard.api.endpoint import Endpoint
 from guard.api.errors import describe
 from guard.api.generate import Generate
+from guard.api.messages_api import Messages
 from guard.api.models import Models
 from guard.api.operators import router
+from guard.api.responses import Responses
 from guard.errors import GuardError, UnknownRoute
 from guard.serving import Worker
 
-SURFACES = (Chat, Completions)
+ENDPOINTS: tuple[type[Endpoint], ...] = (Chat, Completions, Responses, Messages, Embeddings)
 
 
 class Application:
@@ -34,7 +38,7 @@ class Application:
     def __init__(self, worker: Worker) -> None:
         self._endpoints = {
             endpoint.path: Generate(endpoint, worker.state)
-            for endpoint in (surface() for surface in SURFACES)
+            for endpoint in (kind() for kind in ENDPOINTS)
         }
         self._others = _others(worker)
 

@@ -1,4 +1,5 @@
-"""The closed field contract: what becomes of every request field. Its table is `contract.yaml`."""
+"""The closed field contract: what becomes of every request field. Its table is `contract.yaml`,
+that of answers `answers.yaml`."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from guard.api.answer_fields import answer_reference, answer_tables
 from guard.errors import RequestError
 
 Class = Literal["guarded", "passed", "constrained", "refused"]
@@ -110,25 +112,42 @@ _FATES: Mapping[Class, str] = {
 def contract_reference() -> str:
     """Markdown for docs/field-contract.md: every field of requests, messages and answers."""
     # Imported here: a surface is built on its contract.
-    from guard.api import surface
-    from guard.api.app import SURFACES
+    from guard.api import messages_input, responses_input, surface
+    from guard.api.app import ENDPOINTS
     from guard.messages import _TEXT_PARTS, MESSAGE_FIELDS
 
     messages = (
         f"Fields of a message: {_listed(MESSAGE_FIELDS)}. Any other is refused by name.",
         f"Content is a string or a list of parts. Parts that can be read: {_listed(_TEXT_PARTS)}. "
         "Any other kind (images, audio, files) is refused under an enforced policy.",
+        f"Items of `/v1/responses` that can be read: {_listed(responses_input.ITEM_TYPES)}, with "
+        f"the fields {_listed(responses_input.ITEM_FIELDS)}; tools: "
+        f"{_listed(responses_input.TOOL_TYPES)}. Any other kind is refused under an enforced "
+        "policy: it runs on the server, refers to what is kept there, or is not text.",
+        f"Blocks of `/v1/messages` that can be read: {_listed(messages_input.BLOCK_TYPES)}, with "
+        f"the fields {_listed(messages_input.BLOCK_FIELDS)}; tools of the client's own. Any other "
+        "kind is refused under an enforced policy.",
     )
     answers = (
-        f"Top-level fields that are served: {_listed(surface._SERVED)}. Any other is taken out.",
-        f"Fields of a choice that are emptied: {_listed(surface._UNFILTERED)}. They carry tokens "
-        "that no text filter reads.",
-        "Read by the output filter: every string anywhere in a choice, each place a channel of "
-        f"its own, but for the protocol's own words in {_listed(surface._NOT_TEXT)}.",
+        "Where a field stands: at the *top* of a whole answer, at the top of a stream's *event* "
+        "where that differs, or further *inside*.",
+        "A field that is not listed and holds something is taken out, and `guard_stripped_total` "
+        "counts it.",
+        "Each place that text is read from is a channel of its own; the deltas of a text are one "
+        "channel, and so are texts of one kind that follow one another.",
         f"A request may have at most {surface.MAX_LANES} choices: prompts times `n`.",
     )
-    requests = [_request_table(each.path, contracts()[each.name]) for each in SURFACES]
-    sections = [*requests, _bullets("Messages", messages), _bullets("Answers", answers)]
+    requests = [_request_table(each.path, contracts()[each.name]) for each in ENDPOINTS]
+    tables = [
+        f"### Answers of `{each.path}`\n\n{answer_reference(answer_tables()[each.name])}"
+        for each in ENDPOINTS
+    ]
+    sections = [
+        *requests,
+        _bullets("Messages, items and blocks", messages),
+        _bullets("Answers", answers),
+        *tables,
+    ]
     return "\n\n".join(sections) + "\n"
 
 

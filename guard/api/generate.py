@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from guard import metrics
 from guard.api.body import ClientGone, parse_object, read_body
+from guard.api.endpoint import Endpoint
 from guard.api.errors import error_bytes
-from guard.api.surface import Surface
 from guard.errors import GuardError, UnknownRoute
 from guard.flow import JSON, Answer, Call
 
@@ -25,12 +25,12 @@ _WATCH_AFTER = 0.02  # seconds
 
 
 class Generate:
-    """POST of one surface. Nothing here knows what a policy is."""
+    """POST of one endpoint. Nothing here knows what a policy is."""
 
-    def __init__(self, surface: Surface, state: State) -> None:
-        self._surface = surface
+    def __init__(self, endpoint: Endpoint, state: State) -> None:
+        self._endpoint = endpoint
         self._state = state
-        self._in_flight = metrics.IN_FLIGHT.labels(surface.name)
+        self._in_flight = metrics.IN_FLIGHT.labels(endpoint.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = "served"
@@ -41,10 +41,10 @@ class Generate:
             outcome = "client_gone"
         except GuardError as error:
             outcome = "refused_request" if error_status(error) < 500 else "error"
-            await send_error(send, error)
+            await send_error(send, error, self._endpoint.error)
         finally:
             self._in_flight.dec()
-            metrics.REQUESTS.labels(self._surface.name, outcome).inc()
+            metrics.REQUESTS.labels(self._endpoint.name, outcome).inc()
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> str:
         if scope["method"] != "POST":
@@ -62,11 +62,11 @@ class Generate:
     def _call(self, body: bytes, key: str | None) -> Call:
         """The request, checked against the field contract."""
         request = parse_object(body)
-        asked = self._surface.read(request)
+        asked = self._endpoint.read(request)
         enforcement = self._state.current().enforcement
         binding = enforcement.binding(key, asked.model)
-        self._surface.contract.check(request, enforced=bool(binding.enforced))
-        return Call(f"req-{uuid.uuid4().hex}", self._surface, asked, body, key)
+        self._endpoint.contract.check(request, enforced=bool(binding.enforced))
+        return Call(f"req-{uuid.uuid4().hex}", self._endpoint, asked, body, key)
 
     async def _answer(self, call: Call, send: Send) -> str:
         answer = await self._state.flow.answer(call)
@@ -132,9 +132,13 @@ def error_status(error: GuardError) -> int:
     return error_bytes(error)[0]
 
 
-async def send_error(send: Send, error: GuardError) -> None:
-    """An error in OpenAI's shape."""
-    status, body = error_bytes(error)
+async def send_error(
+    send: Send,
+    error: GuardError,
+    shaped: Callable[[GuardError], tuple[int, bytes]] = error_bytes,
+) -> None:
+    """An error in OpenAI's shape, or as `shaped` writes it."""
+    status, body = shaped(error)
     headers = {"retry-after": "1"} if status in (429, 503) else {}
     await send_answer(send, Answer(status, body, JSON, headers), None)
 

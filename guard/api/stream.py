@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from guard.api.sse import Block, SSEDecoder, beside_data, encode
-from guard.api.surface import DONE_BLOCK, Part, Surface
+from guard.api.endpoint import Part, Shape
+from guard.api.sse import Block, SSEDecoder, beside_data
 from guard.asked import Asked
 from guard.enforcement import Binding
-from guard.errors import UpstreamError, UpstreamGarbage
+from guard.errors import GuardError, UpstreamError, UpstreamGarbage
 from guard.restrict import (
     EndLane,
     Event,
@@ -24,6 +24,7 @@ from guard.restrict import (
 )
 from guard.restrict.phrases import join
 
+_NAMES_KEPT = 64
 MAX_HELD = 4096  # events; a live match that spans more is not a match but an attack on memory
 
 
@@ -72,10 +73,10 @@ class Shadow:
 
 
 class AnswerFilter:
-    """The output filter for one answer of a surface, whole or streamed."""
+    """The output filter for one answer of an endpoint, whole or streamed."""
 
-    def __init__(self, surface: Surface, binding: Binding, asked: Asked) -> None:
-        self._surface = surface
+    def __init__(self, shape: Shape, binding: Binding, asked: Asked) -> None:
+        self._shape = shape
         self._asked = asked
         self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
         self._supplied: dict[Phrase, bool] = {}
@@ -84,6 +85,7 @@ class AnswerFilter:
         self._acts = bool(binding.enforced)
         self._template: dict[str, object] = {}
         self._done = False
+        self._harmless: set[bytes] = set()  # event names come again and again
         self.failure: UpstreamError | None = None
         self.findings = Findings()
         self._shadow = (
@@ -115,7 +117,7 @@ class AnswerFilter:
         Raises UpstreamGarbage for what cannot be read, unless the answer is only watched.
         """
         try:
-            event = self._surface.whole(body)
+            event = self._shape.whole(body)
         except UpstreamError:
             if self._acts:
                 raise
@@ -132,16 +134,24 @@ class AnswerFilter:
     def _rewritten(self, event: Event[Part], body: bytes) -> bytes:
         for release in self._hold.feed(event) + self._hold.flush():
             if isinstance(release, Trim):
-                body = self._surface.trimmed_whole(release)
+                body = self._shape.trimmed_whole(release)
             elif isinstance(release, EndLane):
                 self._note_cut(release)
             elif not event.payload.clean:
                 self.findings.stripped += 1
-                body = self._surface.stripped_whole(event.payload)
+                body = self._shape.stripped_whole(event.payload)
         return body
 
     def _finds(self, event: Event[Part]) -> bool:
-        return any(self._automaton.find_all(piece.text) for piece in event.pieces)
+        texts: dict[object, str] = {}
+        for piece in event.pieces:  # a channel may have several: it is one text to the client
+            key = (piece.lane, piece.channel)
+            texts[key] = texts[key] + piece.text if key in texts else piece.text
+        return any(map(self._automaton.find_all, texts.values()))
+
+    def error_events(self, error: GuardError) -> bytes:
+        """How the stream ends when it cannot go on."""
+        return self._shape.error_events(error)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take upstream bytes; returns what may leave. A bad event is remembered as `failure`:
@@ -172,10 +182,13 @@ class AnswerFilter:
     def _cleaned(self, block: Block) -> Event[Part]:
         """The event of a block, without comments and names that hold forbidden text."""
         beside = beside_data(block)
-        if beside and self._automaton.find_all(beside.decode("utf-8", "replace")):
-            self.findings.stripped += 1
-            block = Block(b"" if block.data is None else encode(block.data), block.data)
-        return self._surface.event(block)
+        if beside and beside not in self._harmless:
+            if self._automaton.find_all(beside.decode("utf-8", "replace")):
+                self.findings.stripped += 1
+                block = self._shape.bare(block)
+            elif len(self._harmless) < _NAMES_KEPT:
+                self._harmless.add(beside)
+        return self._shape.event(block)
 
     def _take(self, event: Event[Part]) -> bytes:
         if self._done:
@@ -199,7 +212,7 @@ class AnswerFilter:
             self._done = True
         elif self.cut_short:
             self._done = True
-            out += DONE_BLOCK
+            out += self._shape.end
         return out
 
     def _write(self, releases: Iterable[Release[Part]]) -> bytes:
@@ -208,15 +221,15 @@ class AnswerFilter:
             if isinstance(release, Forward):
                 part = release.event.payload
                 if part.clean:
-                    out += part.raw
+                    out += self._shape.forwarded(part)
                 else:
                     self.findings.stripped += 1
-                    out += self._surface.stripped_block(part)
+                    out += self._shape.stripped_block(part)
             elif isinstance(release, Trim):
-                out += self._surface.trimmed_block(release)
+                out += self._shape.trimmed_block(release)
             else:
                 self._note_cut(release)
-                out += self._surface.lane_end(release.lane, self._template)
+                out += self._shape.lane_end(release.lane, self._template)
         return bytes(out)
 
     def _note_cut(self, end: EndLane) -> None:

@@ -1,90 +1,44 @@
-"""A surface is one generating endpoint: how its requests are read and its answers written.
+"""A surface is a generating endpoint whose answers have `choices`: chat and completions.
 
-Chat and completions share the shape of their answers (`choices`), so one base serves both.
+How its requests are read and its answers written; one base serves both.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from guard.api.contract import Contract, contracts
-from guard.api.errors import error_body, error_bytes
+from guard.api.answer_fields import Fates
+from guard.api.endpoint import DONE_BLOCK, Endpoint, Part, Shape, json_object
 from guard.api.sse import DONE, Block, encode
 from guard.asked import Asked
-from guard.enforcement import Binding
-from guard.errors import GuardError, UpstreamError, UpstreamGarbage
-from guard.messages import strings, wrong_type
+from guard.errors import UpstreamError, UpstreamGarbage
+from guard.messages import wrong_type
 from guard.restrict import Event, Piece, Trim
 
-if TYPE_CHECKING:
-    from guard.api.stream import AnswerFilter
-
 MAX_LANES = 128  # choices of one request; more is refused rather than filtered slowly
-# Enumerations of the protocol, not text of the model.
-_NOT_TEXT = frozenset({"role", "type", "finish_reason", "object"})
-# Top-level fields of an answer that are served; others are taken out, whatever they hold.
-_SERVED = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
-)
-# Keys of an answer that the protocol defines; any other key is text too.
-_KEYS = frozenset(
-    {
-        "index", "message", "delta", "text", "content", "reasoning", "reasoning_content",
-        "refusal", "tool_calls", "function_call", "function", "name", "arguments", "id",
-        "annotations", "audio", "stop_reason", "logprobs", "finish_reason", "role", "type",
-        "token_ids",
-    }
-)  # fmt: skip
-# Fields of a choice that carry tokens past the text filter; requests for them are refused.
-_UNFILTERED = ("logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs", "routed_experts")
-
-DONE_BLOCK = encode(DONE)
 
 
-class Part(NamedTuple):
-    """What an event carries: the bytes that came, and the JSON in them (None when there is none).
+class Surface(Endpoint):
+    """One endpoint whose answers have `choices`. Its events stand for themselves."""
 
-    `clean` is False when the JSON holds fields that are not served.
-    """
-
-    raw: bytes
-    answer: dict[str, Any] | None = None
-    clean: bool = True
-    done: bool = False
-
-
-class Surface(ABC):
-    """One endpoint whose answers have `choices`."""
-
-    name: str
-    path: str
     id_prefix: str
     whole_object: str
     chunk_object: str
-    steerable = True  # takes the arguments of the engine's plugin
+    end = DONE_BLOCK
 
-    @property
-    def contract(self) -> Contract:
-        return contracts()[self.name]
+    def __init__(self) -> None:
+        self._fates = self.fields.answer
+        self._inside = self.fields.inside
 
-    @abstractmethod
-    def read(self, request: Mapping[str, Any]) -> Asked:
-        """Validate what the guard relies on. Raises RequestError that names the field."""
-
-    def other_texts(self, request: Mapping[str, Any], main: str) -> list[str]:
-        """The text of every guarded field but the main one, one string a field."""
-        return [
-            "\n".join(strings(request[name]))
-            for name in self.contract.guarded
-            if name != main and request.get(name) is not None
-        ]
+    def shape(self, asked: Asked) -> Shape:
+        return self
 
     @abstractmethod
     def said(self, text: str, *, chunk: bool) -> dict[str, Any]:
@@ -102,14 +56,14 @@ class Surface(ABC):
             return Event(Part(block.raw))
         if block.data.strip() == DONE:
             return Event(Part(block.raw, done=True))
-        answer = _object(block.data)
+        answer = json_object(block.data)
         if "error" in answer and "choices" not in answer:
             raise UpstreamError("the model server reported an error")
         return self._parse(block.raw, answer)
 
     def whole(self, body: bytes) -> Event[Part]:
         """A whole upstream answer: every lane ends in it. Raises UpstreamGarbage."""
-        event = self._parse(body, _object(body))
+        event = self._parse(body, json_object(body))
         if not event.lanes:
             raise UpstreamGarbage("the model server's answer has no choices")
         return Event(event.payload, event.lanes, event.pieces, event.lanes)
@@ -121,6 +75,7 @@ class Surface(ABC):
         pieces: list[Piece] = []
         lanes: list[int] = []
         ends: list[int] = []
+        clean = self._is_served(answer)
         for place, choice in enumerate(choices):
             lane = choice.get("index") if isinstance(choice, dict) else None
             if type(lane) is not int:
@@ -128,27 +83,58 @@ class Surface(ABC):
             lanes.append(lane)
             if choice.get("finish_reason") is not None:
                 ends.append(lane)
-            _pieces(lane, choice, (), (place,), pieces)
-        part = Part(raw, answer, not _needs_stripping(answer))
+            clean &= _pieces(self._inside, lane, choice, (), (place,), pieces)
+        part = Part(raw, answer, clean)
         return Event(part, tuple(lanes), tuple(pieces), tuple(ends))
+
+    def _is_served(self, answer: Mapping[str, Any]) -> bool:
+        """Whether every top-level field is one that is served."""
+        return all(
+            not value or self._fates.get(key, "stripped") != "stripped"
+            for key, value in answer.items()
+        )
 
     # --- rewriting answers -----------------------------------------------------------------
 
+    def bare(self, block: Block) -> Block:
+        """The block without comments and names."""
+        return Block(b"" if block.data is None else encode(block.data), block.data)
+
+    def forwarded(self, part: Part) -> bytes:
+        """An event as it came."""
+        return part.raw
+
     def stripped_block(self, part: Part) -> bytes:
         """A stream's event without the fields that are not served."""
-        return encode(orjson.dumps(_strip(part.answer or {})))
+        return encode(orjson.dumps(self._strip(part.answer or {})))
 
     def stripped_whole(self, part: Part) -> bytes:
         """A whole answer without the fields that are not served."""
-        return orjson.dumps(_strip(part.answer or {}))
+        return orjson.dumps(self._strip(part.answer or {}))
 
     def trimmed_block(self, trim: Trim[Part]) -> bytes:
         """A stream's event after trimming; the closed lanes' end follows in `lane_end`."""
-        return encode(orjson.dumps(_trimmed(trim, None, partial(self.said, chunk=True))))
+        return encode(orjson.dumps(self._trimmed(trim, None, partial(self.said, chunk=True))))
 
     def trimmed_whole(self, trim: Trim[Part]) -> bytes:
         """A whole answer after trimming: the closed lanes end with `content_filter`."""
-        return orjson.dumps(_trimmed(trim, "content_filter", partial(self.said, chunk=False)))
+        return orjson.dumps(self._trimmed(trim, "content_filter", partial(self.said, chunk=False)))
+
+    def _strip(self, answer: dict[str, Any]) -> dict[str, Any]:
+        return self.fields.stripped(answer, self._fates)
+
+    def _trimmed(
+        self, trim: Trim[Part], finish: str | None, said: Callable[[str], dict[str, Any]]
+    ) -> dict[str, Any]:
+        answer = self._strip(trim.event.payload.answer or {})
+        kept = []
+        for place, choice in enumerate(answer["choices"]):
+            lane = choice["index"]
+            if lane in trim.closed:
+                kept.append({**_shortened(choice, place, trim, said), "finish_reason": finish})
+            elif lane not in trim.dropped:
+                kept.append(choice)
+        return {**answer, "choices": kept}
 
     def lane_end(self, lane: int, template: Mapping[str, Any]) -> bytes:
         """The event that ends a lane with `content_filter`; `template` is any earlier event."""
@@ -156,32 +142,6 @@ class Surface(ABC):
         choice["finish_reason"] = "content_filter"
         head = {key: template[key] for key in ("id", "created", "model") if key in template}
         return encode(orjson.dumps({**head, "object": self.chunk_object, "choices": [choice]}))
-
-    def filter(self, binding: Binding, asked: Asked) -> AnswerFilter:
-        """The output filter for one answer."""
-        from guard.api.stream import AnswerFilter
-
-        return AnswerFilter(self, binding, asked)
-
-    def upstream_error(self, body: bytes, status: int, binding: Binding) -> bytes:
-        """An upstream error in OpenAI's shape. Its text is passed on when it has that shape and
-        nothing forbidden in it: engines quote the request in their errors."""
-        try:
-            error = orjson.loads(body)["error"]
-            message, kind = error["message"], error["type"]
-            code, param = error.get("code"), error.get("param")
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            error = None
-        quoted = [] if error is None else list(strings(error))
-        forbidden = any(binding.automaton.find_all(text) for text in quoted)
-        if error is None or not isinstance(message, str) or forbidden:
-            text = f"The model server answered with HTTP status {status}."
-            return orjson.dumps(error_body(text, "upstream_error", "upstream_error", None))
-        return orjson.dumps(error_body(message, kind, code, param))
-
-    def error_events(self, error: GuardError) -> bytes:
-        """How a stream ends that cannot go on."""
-        return encode(error_bytes(error)[1]) + DONE_BLOCK
 
     # --- our own answers -------------------------------------------------------------------
 
@@ -227,42 +187,6 @@ class Surface(ABC):
 _NO_USAGE = {"prompt_tokens": 0, "total_tokens": 0, "completion_tokens": 0}
 
 
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        answer = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        raise UpstreamGarbage("the model server sent something that is not JSON") from None
-    if not isinstance(answer, dict):
-        raise UpstreamGarbage("the model server sent something that is not a JSON object")
-    return answer
-
-
-def _needs_stripping(answer: Mapping[str, Any]) -> bool:
-    if not answer.keys() <= _SERVED and any(
-        answer[key] is not None for key in answer.keys() - _SERVED
-    ):
-        return True
-    for choice in answer["choices"]:
-        for key in _UNFILTERED:
-            if choice.get(key) is not None:
-                return True
-    return False
-
-
-def _trimmed(
-    trim: Trim[Part], finish: str | None, said: Callable[[str], dict[str, Any]]
-) -> dict[str, Any]:
-    answer = _strip(trim.event.payload.answer or {})
-    kept = []
-    for place, choice in enumerate(answer["choices"]):
-        lane = choice["index"]
-        if lane in trim.closed:
-            kept.append({**_shortened(choice, place, trim, said), "finish_reason": finish})
-        elif lane not in trim.dropped:
-            kept.append(choice)
-    return {**answer, "choices": kept}
-
-
 def _shortened(
     choice: dict[str, Any], place: int, trim: Trim[Part], said: Callable[[str], dict[str, Any]]
 ) -> dict[str, Any]:
@@ -272,46 +196,54 @@ def _shortened(
     for slot, length in trim.keep.items():
         if isinstance(slot, tuple) and slot[0] == place:
             _shorten(choice, slot[1:], length)
+    for holder in ("message", "delta"):
+        calls = choice[holder].get("tool_calls") if isinstance(choice.get(holder), dict) else None
+        if isinstance(calls, list):  # a call that lost its name is none
+            choice[holder]["tool_calls"] = [
+                call
+                for number, call in enumerate(calls)
+                if (place, holder, "tool_calls", number, "function", "name") not in trim.keep
+            ]
     return {key: None if key == "stop_reason" else value for key, value in choice.items()}
 
 
-def _strip(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer without fields that are not served."""
-    served = {key: value for key, value in answer.items() if key in _SERVED or value is None}
-    for choice in served.get("choices") or ():
-        for key in _UNFILTERED:
-            if choice.get(key) is not None:
-                choice[key] = None
-    return served
-
-
 def _pieces(
+    fates: Fates | None,
     lane: int,
     value: Any,
     channel: tuple[Hashable, ...],
     slot: tuple[Hashable, ...],
     found: list[Piece],
-) -> None:
-    """Every string below `value`. A streamed list's items are told apart by their own index."""
-    if isinstance(value, dict):
+) -> bool:
+    """Add every string below `value`; False when there are fields that are not served. A streamed
+    list's items are told apart by their own index. Without `fates` the keys are text as well."""
+    clean = True
+    if type(value) is dict:
         for key, item in value.items():
             # Most fields of most events are null: they are passed over first.
-            if item is None or key in _NOT_TEXT:
+            if not item:
                 continue
-            if key not in _KEYS:
+            fate = "open" if fates is None else fates.get(key)
+            if fate == "passed":
+                continue
+            if fate is None or fate == "stripped":
+                clean = False
+                continue
+            if fates is None:
                 found.append(Piece(lane, (*channel, key, "key"), key))
             if type(item) is str:
-                if item:
-                    found.append(Piece(lane, (*channel, key), item, (*slot, key)))
+                found.append(Piece(lane, (*channel, key), item, (*slot, key)))
             elif type(item) is dict or type(item) is list:
-                _pieces(lane, item, (*channel, key), (*slot, key), found)
-        return
+                below = None if fate == "open" else fates
+                clean &= _pieces(below, lane, item, (*channel, key), (*slot, key), found)
+        return clean
     for place, item in enumerate(value):
-        index = item.get("index", place) if isinstance(item, dict) else place
-        if isinstance(item, str):
+        index = item.get("index", place) if type(item) is dict else place
+        if type(item) is str:
             found.append(Piece(lane, (*channel, index), item, (*slot, place)))
-        elif isinstance(item, (dict, list)):
-            _pieces(lane, item, (*channel, index), (*slot, place), found)
+        elif type(item) is dict or type(item) is list:
+            clean &= _pieces(fates, lane, item, (*channel, index), (*slot, place), found)
+    return clean
 
 
 def _shorten(choice: dict[str, Any], path: tuple[Any, ...], length: int) -> None:

@@ -37,13 +37,15 @@ class Event(NamedTuple, Generic[P]):
     """One upstream event: what is forwarded (`payload`), and what it says of which lanes.
 
     An event without lanes (usage, a comment, the end mark) waits for all that came before it.
-    `ends` are the lanes whose last text this event brings.
+    `ends` are the lanes whose last text this event brings, `closes` the channels, of lanes that go
+    on, for which it does: a text that is known to be whole makes nothing wait for more of it.
     """
 
     payload: P
     lanes: tuple[int, ...] = ()
     pieces: tuple[Piece, ...] = ()
     ends: tuple[int, ...] = ()
+    closes: tuple[tuple[int, Hashable], ...] = ()
 
 
 class Forward(NamedTuple, Generic[P]):
@@ -85,10 +87,10 @@ class _Channel:
 
 @dataclass(slots=True)
 class _Cut:
-    """Where a lane ends: the channel and code-point offset at which the match begins."""
+    """Where a lane ends: for each channel with a match the code-point offset at which it begins.
+    The lane ends in the first event that has one of them."""
 
-    channel: Hashable
-    offset: int
+    offsets: dict[Hashable, int]
     match: Match
     told: bool = False
 
@@ -97,6 +99,7 @@ class _Cut:
 class _Held(Generic[P]):
     event: Event[P]
     spans: list[tuple[Piece, int, int]] = field(default_factory=list)  # piece, start, end
+    unread: list[Piece] = field(default_factory=list)  # what follows a cut in the same event
 
 
 class HoldBack(Generic[P]):
@@ -146,6 +149,7 @@ class HoldBack(Generic[P]):
         self._seen.update(event.lanes)
         for piece in event.pieces:
             if piece.lane in self._cuts:
+                held.unread.append(piece)
                 continue
             channel = self._channel(piece.lane, piece.channel)
             start = channel.scanner.position
@@ -153,6 +157,9 @@ class HoldBack(Generic[P]):
             if matches:
                 self._judge(piece.lane, piece.channel, matches)
             held.spans.append((piece, start, start + len(piece.text)))
+        for lane, name in event.closes:
+            if lane not in self._cuts and (lane, name) in self._channels:
+                self._judge(lane, name, self._channels[lane, name].scanner.flush())
         for lane in event.ends:
             self._end_of_text(lane)
         return held
@@ -182,13 +189,24 @@ class HoldBack(Generic[P]):
                 self._judge(lane, name, channel.scanner.flush())
 
     def _judge(self, lane: int, name: Hashable, matches: list[Match]) -> None:
-        if not matches or lane in self._cuts:
+        if lane in self._cuts or (first := self._acted_on(lane, name, matches)) is None:
             return
-        channel = self._channels[lane, name]
-        acting = [m for m in matches if m.end > channel.lead and not self._exempted(m)]
-        if acting:
-            first = min(acting, key=lambda match: match.start)
-            self._cuts[lane] = _Cut(name, max(first.start, channel.released), first)
+        cut = self._cuts[lane] = _Cut({name: self._offset(lane, name, first)}, first)
+        # The other channels end here too, and so does the wait for the end of a word in them.
+        for owner, other in self._channels:
+            if owner == lane and other != name:
+                found = self._channels[lane, other].scanner.flush()
+                if (match := self._acted_on(lane, other, found)) is not None:
+                    cut.offsets[other] = self._offset(lane, other, match)
+
+    def _acted_on(self, lane: int, name: Hashable, matches: list[Match]) -> Match | None:
+        """The first of the matches that ends a lane."""
+        lead = self._channels[lane, name].lead if matches else 0
+        acting = [m for m in matches if m.end > lead and not self._exempted(m)]
+        return min(acting, key=lambda match: match.start, default=None)
+
+    def _offset(self, lane: int, name: Hashable, match: Match) -> int:
+        return max(match.start, self._channels[lane, name].released)
 
     def _exempted(self, match: Match) -> bool:
         return self._exempt is not None and all(map(self._exempt, match.phrases))
@@ -233,12 +251,13 @@ class HoldBack(Generic[P]):
                 dropped.add(lane)
                 continue
             reached = {
-                piece.slot: max(0, cut.offset - start)
+                piece.slot: max(0, cut.offsets[piece.channel] - start)
                 for piece, start, end in held.spans
-                if piece.lane == lane and piece.channel == cut.channel and end > cut.offset
+                if piece.lane == lane and end > cut.offsets.get(piece.channel, end)
             }
             if reached or lane in held.event.ends:
                 keep.update(reached)
+                keep.update({piece.slot: 0 for piece in held.unread if piece.lane == lane})
                 closed.append(lane)
                 cut.told = True
         self._mark_released(held)

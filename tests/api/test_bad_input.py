@@ -151,8 +151,8 @@ def test_a_giant_body_is_refused(policies: Path, upstream: ScriptedUpstream) -> 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("POST", "/v1/embeddings", 404, "unknown_path"),
-        ("POST", "/v1/responses", 404, "unknown_path"),
+        ("POST", "/v1/embeddings/", 404, "unknown_path"),
+        ("GET", "/v1/responses/resp_1", 404, "unknown_path"),
         ("POST", "/tokenize", 404, "unknown_path"),
         ("POST", "/v1/chat/completions/", 404, "unknown_path"),
         ("POST", "//v1/chat/completions", 404, "unknown_path"),

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from openai.types import completion_create_params
+from anthropic.types import message_create_params
+from openai.types import completion_create_params, embedding_create_params
 from openai.types.chat import completion_create_params as chat_create_params
+from openai.types.responses import response_create_params
 
+from guard.api.answer_fields import Fate, Level, answer_tables
+from guard.api.app import ENDPOINTS
 from guard.api.contract import Class, Contract, Field, contract_reference, contracts
 from guard.errors import RequestError
+from tests.api import vllm_models
 
 PAGE = (Path(__file__).parents[2] / "docs" / "field-contract.md").read_text("utf-8")
 FIELDS = [
@@ -23,16 +28,26 @@ FIELDS = [
 # Values of every JSON type, some of which an `allow` list names.
 VALUES: tuple[Any, ...] = (True, False, 0, 1, 0.0, "", "text", "1", [], ["text"], {}, {"1": 1})
 # Fields of ours that neither vLLM nor the official client knows, and why they are there: none.
-EXTRA: Mapping[str, dict[str, str]] = {"chat": {}, "completions": {}}
+EXTRA: Mapping[str, dict[str, str]] = {name: {} for name in contracts()}
 # What the official client knows and vLLM ignores: refused as unknown, since nobody would act on it.
 UNSERVED: Mapping[str, set[str]] = {
     "chat": {"moderation", "prompt_cache_options", "prompt_cache_retention"},
     "completions": set(),
-}
-CLIENT = {
+    "responses": {
+        "access_programs", "background_options", "context_management", "image", "moderation",
+        "prompt_cache_options", "prompt_cache_retention",
+    },
+    "messages": {"diagnostics", "user_profile_id", "workspace_id"},
+    "embeddings": set(),
+}  # fmt: skip
+CLIENT: Mapping[str, Any] = {
     "chat": chat_create_params.CompletionCreateParamsStreaming,
     "completions": completion_create_params.CompletionCreateParamsStreaming,
+    "responses": response_create_params.ResponseCreateParamsStreaming,
+    "messages": message_create_params.MessageCreateParamsStreaming,
+    "embeddings": embedding_create_params.EmbeddingCreateParams,
 }
+PATHS = {kind.name: kind.path for kind in ENDPOINTS}
 
 
 def allowed(field: Field, value: Any) -> bool:
@@ -55,11 +70,9 @@ def of_vllm(endpoint: str) -> set[str]:
     """The fields of the installed vLLM's request model; skips where there is no vLLM."""
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed, so there are no models to compare with")
-    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-    from vllm.entrypoints.openai.completion.protocol import CompletionRequest
-
-    models: dict[str, Any] = {"chat": ChatCompletionRequest, "completions": CompletionRequest}
-    fields = models[endpoint].model_fields
+    fields = {}
+    for model in vllm_models.requests(endpoint):
+        fields |= model.model_fields
     return {name for key, field in fields.items() for name in (key, field.alias) if name}
 
 
@@ -126,11 +139,12 @@ def test_the_page_is_made_from_the_tables() -> None:
         ("| `vllm_xargs` | refused, always |", "chat"),
         ("| `logprobs` | refused under an enforced policy |", "completions"),
         ("| `prompt` | read by the detectors, then passed on |", "completions"),
+        ("| `store` | under an enforced policy only `false` |", "responses"),
+        ("| `previous_response_id` | refused under an enforced policy |", "responses"),
     ],
 )
 def test_the_page_says_what_becomes_of_a_field(row: str, endpoint: str) -> None:
-    path = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}[endpoint]
-    section = PAGE.partition(f"\n### `{path}`\n")[2].partition("\n### ")[0]
+    section = PAGE.partition(f"\n### `{PATHS[endpoint]}`\n")[2].partition("\n### ")[0]
     assert f"\n{row} " in section
 
 
@@ -149,3 +163,57 @@ def test_every_field_of_the_official_client_is_in_the_table(endpoint: str) -> No
 def test_no_field_of_ours_is_one_that_nobody_knows(endpoint: str) -> None:
     known = of_vllm(endpoint) | set(get_type_hints(CLIENT[endpoint]))
     assert contracts()[endpoint].fields.keys() - known == EXTRA[endpoint].keys()
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+TABLES = pytest.mark.parametrize("endpoint", answer_tables())
+
+
+@TABLES
+@pytest.mark.parametrize("level", ["answer", "event", "inside"])
+def test_every_field_of_an_answer_of_the_installed_vllm_is_in_the_table(
+    endpoint: str, level: Level
+) -> None:
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed, so there are no models to compare with")
+    known = answer_tables()[endpoint].levels.get(level, {})
+    assert vllm_models.answer_fields(endpoint)[level] - known.keys() == set()
+
+
+def test_every_endpoint_has_a_table_and_every_field_a_reason() -> None:
+    tables = answer_tables()
+    assert tables.keys() == contracts().keys() == PATHS.keys()
+    fields = [
+        f for table in tables.values() for level in table.levels.values() for f in level.values()
+    ]
+    assert {field.fate for field in fields} == set(get_args(Fate))
+    assert all(field.reason for field in fields)
+
+
+@TABLES
+def test_what_a_table_does_not_name_is_taken_out_and_what_it_strips_is_emptied(
+    endpoint: str,
+) -> None:
+    table = answer_tables()[endpoint]
+    for level, fates in (("answer", table.answer), ("event", table.event)):
+        for name, fate in {**fates, "never heard of": None}.items():
+            found: list[Any] = []
+            clean = table.read({name: "Harry Potter"}, fates, (), found)
+            served = table.stripped({name: "Harry Potter"}, fates)
+            if fate in ("stripped", None):
+                assert (clean, found) == (False, []), (level, name)
+                assert served == ({} if fate is None else {name: None})
+            else:
+                assert clean
+                assert served == {name: "Harry Potter"}
+                assert bool(found) == (fate != "passed"), (level, name)
+
+
+@TABLES
+@pytest.mark.parametrize("empty", [None, [], {}, "", 0, False])
+def test_what_holds_nothing_is_served_whatever_its_name(endpoint: str, empty: Any) -> None:
+    table = answer_tables()[endpoint]
+    answer = {"never heard of": empty, **dict.fromkeys(table.answer, empty)}
+    assert table.read(answer, table.answer, (), [])
+    assert table.stripped(answer, table.answer) == answer

@@ -5,6 +5,7 @@ The upstream is scripted, so what a client gets can be compared byte for byte wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -177,7 +178,11 @@ CHANNELS = [
     ("reasoning", ("delta", "reasoning"), lambda text: {"reasoning": text}),
     ("reasoning_content", ("delta", "reasoning_content"), lambda t: {"reasoning_content": t}),
     ("refusal", ("delta", "refusal"), lambda text: {"refusal": text}),
-    ("unknown", ("delta", "new_field", "text"), lambda text: {"new_field": {"text": text}}),
+    (
+        "argument",
+        ("delta", "function_call", "arguments"),
+        lambda t: {"function_call": {"arguments": t}},
+    ),
 ]
 
 
@@ -237,6 +242,26 @@ def test_tool_call_arguments_of_a_whole_answer_are_filtered(
     (choice,) = proxy.chat("x").json()["choices"]
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"a": "'
     assert choice["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("field", ["refusal", "reasoning", "tool_calls"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_cut_reaches_every_channel_of_the_same_choice(
+    proxy: Proxy, upstream: ScriptedUpstream, stream: bool, field: str
+) -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "Harry Potter"}}
+    other = {field: [call] if field == "tool_calls" else "Harry Potter"}
+    if stream:
+        chunks = sse(chat_chunk({"content": "I: Harry Potter", **other}), done=True)
+        upstream.reply(Reply.events(chunks))
+        raw = stream_bytes(proxy, CHAT, chat_body("x"))
+        assert channel_text(raw, "delta", "content") == "I: "
+    else:
+        upstream.reply(Reply.json(chat_completion("I: Harry Potter", message=other)))
+        raw = proxy.chat("x").content
+        message = orjson.loads(raw)["choices"][0]["message"]
+        assert message["content"] == "I: "
+    assert b"Harry" not in raw
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -357,8 +382,28 @@ def test_fields_that_carry_tokens_past_the_filter_are_taken_out(
     upstream.always(Reply.json(answer))
     served = proxy.chat("x").json()
     assert served["choices"][0]["logprobs"] is None
-    assert "prompt_text" not in served
+    assert served["prompt_text"] is None
     assert served["choices"][0]["message"]["content"] == "fine"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_fields_that_nobody_knows_are_taken_out_and_counted(
+    proxy: Proxy, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    odd = {"new_field": {"text": "Harry Potter"}, "thoughts": ["Harry Potter"], "nothing": None}
+    if stream:
+        chunks = [chat_chunk({"content": "fine ", **odd}), chat_chunk({}, finish_reason="stop")]
+        upstream.reply(Reply.events(sse(*chunks, done=True)))
+        raw = stream_bytes(proxy, CHAT, chat_body("x"))
+        assert channel_text(raw, "delta", "content") == "fine "
+        assert finishes(raw) == {0: "stop"}
+    else:
+        upstream.reply(Reply.json(chat_completion("fine", message=odd)))
+        raw = proxy.chat("x").content
+    assert b"Harry" not in raw
+    assert b"thoughts" not in raw
+    counted = httpx.get(f"{proxy.url}/metrics").text
+    assert re.search(r'guard_stripped_total\{endpoint="chat"\} [1-9]', counted)
 
 
 @pytest.fixture(scope="module")

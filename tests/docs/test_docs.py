@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from guard.api.app import SURFACES, Application
+from guard.api.app import ENDPOINTS, Application
 from guard.config import Settings
 from guard.config_reference import setting_keys
 from guard.policy import load_policy_set, policy_schema
@@ -137,7 +137,7 @@ def test_every_route_is_described(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text(_plain_policy(), "utf-8")
     application = Application(Worker(Settings(), tmp_path))
     routes = {route.path.replace(":path}", "}") for route in application._others.routes}
-    routes |= {surface.path for surface in SURFACES}
+    routes |= {endpoint.path for endpoint in ENDPOINTS}
     table = OPERATING.partition("\n## Endpoints\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"`(?:GET|POST) ([^`]+)`", table)) == routes
 

@@ -201,3 +201,37 @@ def test_all_cut_only_when_every_lane_is() -> None:
     assert set(hold.cut_lanes) == {1}
     hold.feed(delta(2, " Harry Potter!", lane=0))
     assert set(hold.cut_lanes) == {0, 1}
+
+
+def test_what_follows_a_cut_in_the_same_event_stays_away_unread() -> None:
+    pieces = [
+        Piece(0, channel, text, channel)
+        for channel, text in [("a", "fine"), ("b", "so Hina. "), ("c", "Hina"), ("d", "x")]
+    ]
+    client, _ = run([Event("one", (0,), tuple(pieces), (0,))])
+    assert dict(client.text) == {(0, "a"): "fine", (0, "b"): "so ", (0, "c"): "", (0, "d"): ""}
+
+
+@pytest.mark.parametrize("last", ["I: Harry Potter. ", "I: Harry Potter"])
+def test_a_cut_in_one_channel_finds_the_matches_that_waited_in_another(last: str) -> None:
+    events = [
+        delta("a", "Hm: Hina", channel="reasoning"),
+        delta("b", last, channel="content"),
+    ]
+    client, _ = run(events)
+    assert dict(client.text) == {(0, "reasoning"): "Hm: "}
+    assert client.ended == [0]
+
+
+@pytest.mark.parametrize(("text", "cut"), [("so Harry", False), ("Harry Potter", True)])
+def test_a_closed_channel_makes_nothing_wait_and_ends_at_a_word_boundary(
+    text: str, cut: bool
+) -> None:
+    hold = HoldBack[object](PHRASES)
+    closing = delta("one", text)._replace(closes=((0, "content"), (0, "never seen")))
+    released = hold.feed(closing)
+    assert hold.held == 0
+    assert [type(release) for release in released] == ([Trim, EndLane] if cut else [Forward])
+    if not cut:  # the channel may go on, as a text of its own
+        assert hold.feed(delta("two", " Potter")) == [Forward(delta("two", " Potter"))]
+        assert isinstance(hold.feed(delta("three", " Harry Potter "))[-1], EndLane)

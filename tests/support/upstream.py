@@ -112,6 +112,13 @@ class ScriptedUpstream:
             self._replies.extend(replies)
         return self
 
+    def forget(self) -> None:
+        """Forget the requests that came, and what was scripted: another test begins."""
+        with self._lock:
+            self._replies.clear()
+            self.requests = []
+        self._handler = None
+
     def handle(self, handler: Handler) -> Self:
         """Answer what the queue does not cover by what `handler` makes of the request."""
         self._handler = handler
