@@ -144,9 +144,7 @@ class Recipe:
 
 def straddles(text: str, stops: Iterable[str]) -> bool:
     """Whether a text ends inside a stop string: the engine would not see it across a joint."""
-    return any(
-        text.endswith(stop[:length]) for stop in stops for length in range(1, len(stop))
-    )
+    return any(text.endswith(stop[:length]) for stop in stops for length in range(1, len(stop)))
 
 
 def _hinders(field: tuple[str, Any]) -> bool:

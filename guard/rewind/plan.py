@@ -65,11 +65,12 @@ class Shared:
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the model is to go on: after `ids`, which make `length` code points of the answer;
-    `offending` is the token that came next."""
+    `offending` is the token that came next, `thrown` how many came."""
 
     ids: Ids
     length: int
     offending: int
+    thrown: int = 0
 
 
 def joined(prompt: Prompt, together: Ids, alone: Ids) -> Ids:

@@ -60,7 +60,7 @@ class Watch:
         self._plain = (shape.chunk, shape.whole)
         self._leads = leads
         self.budget = budget
-        self._recipe = recipe
+        self.recipe = recipe
         self._part = part
         self._odd: set[int] = set()
         self._sent: defaultdict[int, int] = defaultdict(int)
@@ -108,7 +108,7 @@ class Watch:
             end.channel in self._plain
             and end.lane not in self._odd
             and self.budget.has_room(end.policies)
-            and self._recipe() is not None
+            and self.recipe() is not None
         )
         if may:
             lead = min(LEAD, len(self._leads.get(end.lane, "")))
@@ -128,6 +128,8 @@ class Watch:
 def _alone(lane: int, releases: list[Release[Any]]) -> bool:
     """Whether what ends a lane says nothing of other lanes."""
     return all(
-        isinstance(release, EndLane) or len(release.event.lanes) < 2 or lane not in release.event.lanes
+        isinstance(release, EndLane)
+        or len(release.event.lanes) < 2
+        or lane not in release.event.lanes
         for release in releases
     )
