@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 from guard import metrics
+from guard.api.sse import encode
 from guard.errors import UpstreamError
 from guard.rewind import splice
 from guard.rewind.job import Job
 from guard.rewind.lane import Lane
-from guard.api.sse import encode
 
 Record = Callable[[Mapping[str, Any]], Awaitable[None]]
 

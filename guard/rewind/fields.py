@@ -120,8 +120,8 @@ class Recipe:
         """Tokens that an answer may have; `room`: what the model's context leaves for it."""
         if "messages" not in self.request:
             return int(self.request.get("max_tokens", _COMPLETION_TOKENS))
-        asked = self.request.get("max_completion_tokens", self.request.get("max_tokens", room))
-        return min(int(asked), room)
+        asked: Any = self.request.get("max_tokens", room)
+        return min(int(self.request.get("max_completion_tokens", asked)), room)
 
     def going_on(
         self, ids: Sequence[int], made: int, left: int, banned: Iterable[int] | None = None

@@ -70,7 +70,9 @@ class Rewinder:
             return part
 
         said = [filter_.template, *(event.payload.answer or {} for event in watch.tail)]
-        usage = next((answer["usage"] for answer in said if answer.get("usage")), {})
+        usage: dict[str, Any] = next(
+            (answer["usage"] for answer in said if answer.get("usage")), {}
+        )
         job = Job(
             engine=self._engine,
             send=send,
@@ -79,7 +81,7 @@ class Rewinder:
             asked=call.asked,
             budget=watch.budget,
             head=filter_.template,
-            counted=usage.get("prompt_tokens"),
+            counted=usages[0].get("prompt_tokens") if usages else None,
             filter=continued,
             pump=pump,
             note=note,
