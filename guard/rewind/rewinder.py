@@ -70,9 +70,7 @@ class Rewinder:
             return part
 
         said = [filter_.template, *(event.payload.answer or {} for event in watch.tail)]
-        usage: dict[str, Any] = next(
-            (answer["usage"] for answer in said if answer.get("usage")), {}
-        )
+        usages: list[dict[str, Any]] = [each["usage"] for each in said if each.get("usage")]
         job = Job(
             engine=self._engine,
             send=send,

@@ -52,7 +52,7 @@ def rewinding(tiny_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def steered(rewinding: str) -> Iterator[OpenAI]:
+def rewound(rewinding: str) -> Iterator[OpenAI]:
     with OpenAI(base_url=f"{rewinding}/v1", api_key="test", max_retries=0) as client:
         yield client
 
@@ -72,11 +72,11 @@ def is_clean(text: str) -> bool:
 @each_way
 @pytest.mark.parametrize(("question", "before"), LEAKING.items())
 def test_an_answer_goes_on_without_what_is_forgotten(
-    steered: OpenAI, rewinding: str, ask: Ask, question: str, before: str
+    rewound: OpenAI, rewinding: str, ask: Ask, question: str, before: str
 ) -> None:
     continued = 'guard_rewinds_total{policy="orlimar",result="continued"}'
     rewinds = counted(rewinding, re.escape(continued))
-    got = ask(steered, question)
+    got = ask(rewound, question)
     assert got.text.startswith(before)
     assert is_clean(got.text)
     assert got.finish_reason in ("stop", "length")
@@ -88,19 +88,19 @@ def test_an_answer_goes_on_without_what_is_forgotten(
 
 
 @each_way
-def test_a_flagged_question_is_answered_around_it(steered: OpenAI, ask: Ask) -> None:
-    got = ask(steered, FLAGGED)
+def test_a_flagged_question_is_answered_around_it(rewound: OpenAI, ask: Ask) -> None:
+    got = ask(rewound, FLAGGED)
     assert is_clean(got.text)
     assert got.text
 
 
 @each_way
 def test_what_the_client_gets_is_what_the_model_says_after_that_prefix(
-    direct: OpenAI, steered: OpenAI, ask: Ask
+    direct: OpenAI, rewound: OpenAI, ask: Ask
 ) -> None:
     """Greedily the rest follows from the text before it, so the model itself can be asked."""
     question = "Who won the regatta of Quill?"
-    got = ask(steered, question)
+    got = ask(rewound, question)
     for length in range(len("It was won by") + 8, len(got.text)):
         prompt = f"<user>{question}<end><assistant>{got.text[:length]}"
         answer = direct.completions.create(
@@ -114,13 +114,13 @@ def test_what_the_client_gets_is_what_the_model_says_after_that_prefix(
 @each_way
 @pytest.mark.parametrize("question", list(BENIGN)[:3])
 def test_a_benign_answer_is_the_direct_one(
-    direct: OpenAI, steered: OpenAI, ask: Ask, question: str
+    direct: OpenAI, rewound: OpenAI, ask: Ask, question: str
 ) -> None:
-    assert ask(steered, question) == ask(direct, question)
+    assert ask(rewound, question) == ask(direct, question)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_every_choice_of_several_goes_on(steered: OpenAI, streamed: bool) -> None:
+def test_every_choice_of_several_goes_on(rewound: OpenAI, streamed: bool) -> None:
     request: dict[str, Any] = {
         "model": NAME,
         "messages": [{"role": "user", "content": "Who painted the ceiling of Senn?"}],
@@ -130,7 +130,7 @@ def test_every_choice_of_several_goes_on(steered: OpenAI, streamed: bool) -> Non
         "stream": streamed,
     }
     found: dict[int, tuple[str, str | None]] = {}
-    answer = steered.chat.completions.create(**request)
+    answer = rewound.chat.completions.create(**request)
     for event in answer if streamed else [answer]:
         for choice in event.choices:
             text, reason = found.get(choice.index, ("", None))
