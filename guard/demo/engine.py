@@ -11,7 +11,7 @@ from pathlib import Path
 
 from guard.demo.cache import cache_dir
 from guard.demo.process import Server, free_port
-from guard.demo.processor import BLOCK_WITHOUT_TILES, WITHOUT_TILES, tiles_are_trapped
+from guard.demo.processor import DTYPE_WITHOUT_TILES, WITHOUT_TILES, tiles_are_trapped
 from guard.errors import EngineError
 
 START_TIMEOUT = 600.0  # seconds; a cold disk on a busy machine takes minutes
@@ -45,7 +45,7 @@ class Engine(Server):
         # not show what was banned while decoding.
         command += ["--enforce-eager", "--logprobs-mode", "processed_logprobs"]
         if tiles_are_trapped():
-            command += ["--block-size", BLOCK_WITHOUT_TILES]
+            command += ["--dtype", DTYPE_WITHOUT_TILES]
         if chat_template is not None:
             command += ["--chat-template", str(chat_template)]
         super().__init__(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 # oneDNN's name for everything below AMX, for its environment variable ONEDNN_MAX_CPU_ISA.
 WITHOUT_TILES = "AVX512_CORE_FP16"
-# With pages of 16 tokens vLLM's CPU attention takes its kernel without tiles.
-BLOCK_WITHOUT_TILES = "16"
+# In this precision vLLM's CPU attention takes its kernel without tiles.
+DTYPE_WITHOUT_TILES = "float32"
 
 _TRIAL = "import torch; x = torch.ones(64, 64, dtype=torch.bfloat16); x @ x"
 
