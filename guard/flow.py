@@ -286,9 +286,8 @@ class Flow:
         self, call: Call, filter_: Filter, current: InForce, binding: Binding
     ) -> Rewinding:
         """How the lanes go on that were cut and may."""
-        asked = replace(
-            call.asked, leads={0: "what the prompt ends with is the answer's beginning"}
-        )
+        # To the engine the answer so far is the end of the prompt: a match may begin in it.
+        asked = replace(call.asked, leads={0: ""})
         sent = 0
 
         async def send(body: Mapping[str, Any]) -> Reply:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.asked import Asked
+from guard.errors import CannotContinue
 from guard.rewind.fields import Recipe
 from guard.rewind.plan import Prompt
-from guard.rewind.vllm import Engine, Send, Unfit
+from guard.rewind.vllm import Engine, Send
 from guard.rewind.watch import Budget
 
 # Sends an answer's bytes through a filter, and notes what it finds.
@@ -37,13 +38,13 @@ class Job:
     async def prompt(self, lane: int) -> Prompt:
         """The tokens of a lane's prompt.
 
-        Raises Unfit where they are not those that the model read, or cannot be had, and
+        Raises CannotContinue where they are not those that the model read, or cannot be had, and
         UpstreamError.
         """
         number = self.recipe.prompt_of(lane)
         if number not in self.prompts:
             prompt = await self.engine.prompt(self.recipe.asking(number))
             if self.recipe.prompts == 1 and self.counted not in (None, len(prompt.ids)):
-                raise Unfit("the prompt was tokenised in another way")
+                raise CannotContinue("the prompt was tokenised in another way")
             self.prompts[number] = prompt
         return self.prompts[number]

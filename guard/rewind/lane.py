@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from guard import metrics
-from guard.errors import UpstreamError
+from guard.errors import CannotContinue, UpstreamError
 from guard.rewind import vllm
 from guard.rewind.fields import straddles
 from guard.rewind.job import Job
@@ -25,7 +25,7 @@ from guard.rewind.plan import (
     shared,
 )
 from guard.rewind.splice import Said, chunk
-from guard.rewind.vllm import Heard, Unfit
+from guard.rewind.vllm import Heard
 from guard.rewind.watch import Waiting
 
 PREPARE_SECONDS = 30.0  # to find the place and take the first step; then the answer ends
@@ -115,13 +115,13 @@ class Lane:
         banned = self._bans.add(place)
         left = self._left(prompt, place)
         if banned is None or left < 1:
-            raise Unfit("there is no other way to go on")
+            raise CannotContinue("there is no other way to go on")
         if straddles(self.text[: place.length], job.recipe.stops):
-            raise Unfit("a stop string may lie across the joint")
+            raise CannotContinue("a stop string may lie across the joint")
         made = len(place.ids) - len(prompt.ids)
         heard = await vllm.step(job.send, job.recipe.going_on(place.ids, made, left, banned))
         if len(heard.ids) != 1 or heard.ids[0] in banned:
-            raise Unfit("the model server did not take one other token")
+            raise CannotContinue("the model server did not take one other token")
         return prompt, place, heard
 
     async def _place(self, prompt: Prompt, waiting: Waiting) -> Place:
@@ -139,7 +139,7 @@ class Lane:
                         thrown = len(source.ids) - count
                         return Place(ids, length, source.ids[count], thrown)
             if sources and isinstance(sources[-1], Shared):
-                raise Unfit("no token ends where the answer could be taken back to")
+                raise CannotContinue("no token ends where the answer could be taken back to")
             sources = [await self._tokenised(prompt, cut, waiting.end + LOOK_AHEAD)]
 
     async def _tokenised(self, prompt: Prompt, cut: int, end: int) -> Shared:
@@ -173,7 +173,7 @@ class Lane:
             yield self._chunk(Said(held + first.text, reason, first.stop_reason))
             return
         if straddles(self.text, job.recipe.stops):
-            raise Unfit("a stop string may lie across the joint")
+            raise CannotContinue("a stop string may lie across the joint")
         if held or first.text:
             yield self._chunk(Said(held + first.text, None, None))
         body = job.recipe.going_on(known.ids, len(known.ids) - len(prompt.ids), left)
@@ -220,6 +220,6 @@ class Lane:
 
 def _count(error: Exception) -> None:
     """A continuation that failed; one that was never possible is no failure."""
-    if not isinstance(error, Unfit):
+    if not isinstance(error, CannotContinue):
         code = error.code if isinstance(error, UpstreamError) else "upstream_timeout"
         metrics.UPSTREAM_ERRORS.labels(code).inc()

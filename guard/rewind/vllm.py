@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from guard.api.sse import DONE, SSEDecoder
-from guard.errors import UpstreamError, UpstreamGarbage
+from guard.errors import CannotContinue, UpstreamError, UpstreamGarbage
 from guard.rewind.plan import Ids, Prompt
 from guard.upstream import Reply, Upstream
 
@@ -18,12 +18,6 @@ LACKING_SECONDS = 300.0  # an upstream that lacked a route is asked again after 
 _MISSING = frozenset({404, 405, 501})
 
 Send = Callable[[Mapping[str, Any]], Awaitable[Reply]]
-
-
-class Unfit(UpstreamError):
-    """The upstream does not take this continuation; nothing is wrong with it."""
-
-    code = "upstream_cannot_continue"
 
 
 class Heard(NamedTuple):
@@ -58,7 +52,7 @@ class Engine:
     async def tokens(self, model: str, text: str) -> Ids:
         """The ids of a text, with nothing put before it.
 
-        Raises Unfit where the upstream does not offer this, UpstreamError where it failed.
+        Raises CannotContinue where the upstream does not offer this, UpstreamError where it failed.
         """
         body = {"model": model, "prompt": text, "add_special_tokens": False}
         return self._tokens(await self._post("/tokenize", body))
@@ -82,18 +76,18 @@ class Engine:
             raise self._unknown()
         return await _object(reply)
 
-    def _unknown(self) -> Unfit:
+    def _unknown(self) -> CannotContinue:
         self._lacking_until = time.monotonic() + LACKING_SECONDS
-        return Unfit("the model server does not offer token ids")
+        return CannotContinue("the model server does not offer token ids")
 
 
 async def step(send: Send, body: Mapping[str, Any]) -> Heard:
-    """One token. Raises Unfit or UpstreamError."""
+    """One token. Raises CannotContinue or UpstreamError."""
     return _heard(await _object(await send(body)))
 
 
 async def go_on(send: Send, body: Mapping[str, Any]) -> AsyncGenerator[Heard, None]:
-    """The rest, as it comes. Raises Unfit or UpstreamError; a stream that breaks off is one."""
+    """The rest, as it comes. Raises CannotContinue or UpstreamError, also when it breaks off."""
     reply = await send(body)
     try:
         if reply.status != 200 or not reply.is_event_stream:
@@ -126,7 +120,7 @@ async def _object(reply: Reply) -> dict[str, Any]:
 def _refused(reply: Reply) -> UpstreamError:
     """A 4xx says that this cannot be asked; all else that the upstream failed."""
     if 400 <= reply.status < 500 and reply.status != 429:
-        return Unfit("the model server refused a continuation")
+        return CannotContinue("the model server refused a continuation")
     return UpstreamError("the model server failed to continue an answer")
 
 
