@@ -71,6 +71,12 @@ class Binding:
         return any(policy.prompts for policy in self.policies)
 
     @cached_property
+    def rewinds(self) -> dict[str, int]:
+        """How often each policy that acts lets an answer be taken back, where it does at all."""
+        rewinds = {policy.name: policy.restrict.rewinds for policy in self.enforced}
+        return {name: times for name, times in rewinds.items() if times}
+
+    @cached_property
     def automaton(self) -> PhraseAutomaton:
         """What must not come out."""
         return self._automaton(self.enforced)

@@ -6,6 +6,7 @@
       ├─▶ upstream call starts ┐
       ├─▶ nearest prompts      ┴─▶ verdict ──flagged──▶ cancel the call, treat
       └─▶ the call's answer ──▶ output filter ──▶ client
+                                     └─ cut ──▶ rewind: the model goes on in another way
 
 Nothing of an answer is released before the verdict, and nothing past the output filter.
 """
@@ -15,20 +16,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
+
+import orjson
 
 from guard import metrics
 from guard.asked import Asked
 from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
+from guard.endpoint import Endpoint, Filter, Findings
 from guard.enforcement import Binding, Enforcement
 from guard.engine import EngineSets
 from guard.engine.steer import with_xargs
-from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
+from guard.errors import DetectorError, RequestError, UpstreamError
 from guard.policy import Policy
 from guard.restrict.vllm_plugin.arguments import as_xargs
-from guard.treatments import TREATMENTS, Answers, Said
+from guard.rewind.answer import Rewinding
+from guard.rewind.rewinder import CONTINUE_AT, Rewinder
+from guard.treatments import TREATMENTS, Said
 from guard.upstream import Reply, Upstream
 
 # Turns of the event loop until the transport has written a request: it starts a task of its own
@@ -39,55 +46,12 @@ JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
 
 
-class Findings(Protocol):
-    """What an output filter did to one answer."""
-
-    cut: list[str]
-    shadowed: set[str]
-    stripped: int
-    most_held: int
-
-
-class Filter(Protocol):
-    """The output filter of one answer: whole, or fed piece by piece."""
-
-    findings: Any
-    failure: UpstreamError | None
-
-    @property
-    def ended(self) -> bool: ...
-
-    @property
-    def cut_short(self) -> bool: ...
-
-    def whole(self, body: bytes) -> bytes: ...
-
-    def feed(self, chunk: bytes) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-    def error_events(self, error: GuardError) -> bytes: ...
-
-
-class Endpoint(Answers, Protocol):
-    """What flow needs to know of an endpoint."""
-
-    name: str
-    path: str
-    steerable: bool  # takes the engine plugin's arguments
-
-    def filter(self, binding: Binding, asked: Asked) -> Filter: ...
-
-    def error_events(self, error: GuardError) -> bytes: ...
-
-    def upstream_error(self, body: bytes, status: int, binding: Binding) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request on its way: what was asked, by whom, and the bytes to pass on.
 
-    `flagged`: the policy that it fell under, where the model answers all the same.
+    `flagged`: the policy that it fell under, where the model answers all the same; `path`: where
+    the bytes go, when not to the endpoint's own.
     """
 
     id: str
@@ -96,6 +60,7 @@ class Call:
     body: bytes
     key: str | None
     flagged: Policy | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +100,7 @@ class Flow:
         self._audit = audit
         self._overlap = overlap
         self._engine = engine
+        self._rewinder = Rewinder(upstream)
 
     async def answer(self, call: Call) -> Answer:
         """The answer to one call. Raises RequestError, DetectorError or UpstreamError."""
@@ -185,14 +151,17 @@ class Flow:
                 await _give_up(sending, "error")
 
     async def _send(self, call: Call, binding: Binding) -> Reply:
-        started = time.perf_counter()
-        headers = {"X-Request-Id": call.id}
         try:
-            body = self._steered(call, binding)
-            reply = await self._upstream.post(call.endpoint.path, body, headers)
+            return await self._post(call, binding)
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
+
+    async def _post(self, call: Call, binding: Binding) -> Reply:
+        started = time.perf_counter()
+        headers = {"X-Request-Id": call.id}
+        body = self._steered(call, binding)
+        reply = await self._upstream.post(call.path or call.endpoint.path, body, headers)
         metrics.FIRST_BYTE_SECONDS.observe(time.perf_counter() - started)
         return reply
 
@@ -249,6 +218,7 @@ class Flow:
         if not binding.automaton and not binding.shadow_automaton:
             return await self._pass(call, reply, binding)
         filter_ = call.endpoint.filter(binding, call.asked)
+        filter_.watch = self._rewinder.watch(call, binding)
         if reply.is_event_stream:
             return self._answer(reply, self._stream(call, reply, filter_, current, binding))
         try:
@@ -256,9 +226,13 @@ class Flow:
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
-        outcome = "filtered" if filter_.findings.cut else "served"
+        cut = bool(filter_.findings.cut)
         await self._note_findings(call, filter_.findings, current, binding)
-        return self._answer(reply, body, outcome)
+        if filter_.watch is not None and filter_.watch.waiting:
+            rewinding = self._rewinding(call, filter_, current, binding)
+            body = await rewinding.whole(body)
+            cut = cut or rewinding.ended
+        return self._answer(reply, body, "filtered" if cut else "served")
 
     async def _stream(
         self, call: Call, reply: Reply, filter_: Filter, current: InForce, binding: Binding
@@ -267,35 +241,87 @@ class Flow:
         back then is dropped, since nobody knows how it would have gone on."""
         try:
             try:
-                async for chunk in reply.chunks():
-                    out = filter_.feed(chunk)
-                    if filter_.findings.cut:
-                        await self._note_findings(call, filter_.findings, current, binding)
-                    if out:
+                chunks = self._pumped(call, reply.chunks(), filter_, current, binding)
+                async with aclosing(chunks) as outs:
+                    async for out in outs:
                         yield out
-                    if filter_.failure is not None:
-                        raise filter_.failure
-                    if filter_.ended:
-                        break
-                out = filter_.flush()
+            except UpstreamError as error:
+                metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+                waiting = filter_.watch.waiting if filter_.watch is not None else ()
+                out = b"".join([filter_.give_in(lane) for lane in waiting])
                 await self._note_findings(call, filter_.findings, current, binding)
+                yield out + filter_.error_events(error)
+                return
+            if filter_.cut_short:
+                metrics.CANCELLED.labels("cut").inc()
+                reply.close()
+            else:
+                await reply.drain()
+            if filter_.watch is not None and filter_.watch.waiting:
+                rewinding = self._rewinding(call, filter_, current, binding)
+                async with aclosing(rewinding.stream()) as outs:
+                    async for out in outs:
+                        yield out
+        except (OSError, DetectorError):
+            # The audit log refused a record: an answer that cannot be evidenced is not given.
+            yield filter_.error_events(DetectorError("no audit record"))
+        finally:
+            reply.close()
+            metrics.HELD_EVENTS.observe(filter_.findings.most_held)
+
+    async def _pumped(
+        self,
+        call: Call,
+        chunks: AsyncGenerator[bytes, None],
+        filter_: Filter,
+        current: InForce,
+        binding: Binding,
+    ) -> AsyncGenerator[bytes, None]:
+        """Upstream bytes through a filter, its findings noted before what they concern leaves."""
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                out = filter_.feed(chunk)
+                if filter_.findings.cut:
+                    await self._note_findings(call, filter_.findings, current, binding)
                 if out:
                     yield out
                 if filter_.failure is not None:
                     raise filter_.failure
-                if filter_.cut_short:
-                    metrics.CANCELLED.labels("cut").inc()
-                else:
-                    await reply.drain()
-            except UpstreamError as error:
-                metrics.UPSTREAM_ERRORS.labels(error.code).inc()
-                yield filter_.error_events(error)
-            except (OSError, DetectorError):
-                # The audit log refused a record: an answer that cannot be evidenced is not given.
-                yield filter_.error_events(DetectorError("no audit record"))
-        finally:
-            reply.close()
-            metrics.HELD_EVENTS.observe(filter_.findings.most_held)
+                if filter_.ended:
+                    break
+        out = filter_.flush()
+        await self._note_findings(call, filter_.findings, current, binding)
+        if out:
+            yield out
+        if filter_.failure is not None:
+            raise filter_.failure
+
+    def _rewinding(
+        self, call: Call, filter_: Filter, current: InForce, binding: Binding
+    ) -> Rewinding:
+        """How the lanes go on that were cut and may."""
+        # To the engine the answer so far is the end of the prompt: a match may begin in it.
+        asked = replace(call.asked, leads={0: ""})
+        sent = 0
+
+        async def send(body: Mapping[str, Any]) -> Reply:
+            nonlocal sent
+            sent += 1
+            name = f"{call.id}-{sent}"  # the engine may still be leaving the call before
+            text = orjson.dumps(body)
+            return await self._post(
+                replace(call, id=name, body=text, path=CONTINUE_AT, asked=asked), binding
+            )
+
+        return self._rewinder.rewinding(
+            call,
+            filter_,
+            binding,
+            send=send,
+            pump=lambda chunks, part: self._pumped(call, chunks, part, current, binding),
+            note=lambda found: self._note_findings(call, found, current, binding),
+            record=lambda what: self._record(call, current, what),
+        )
 
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""

@@ -23,6 +23,15 @@ FILTERED = Counter(
     "Answers in which forbidden text was found, by policy and mode.",
     ["policy", "mode"],
 )
+REWINDS = Counter(
+    "guard_rewinds_total",
+    "Answers taken back to before a match, by policy and result: continued (the model went on in "
+    "another way), ended (the answer ended after all).",
+    ["policy", "result"],
+)
+WASTED_TOKENS = Counter(
+    "guard_wasted_tokens_total", "Tokens that were generated and thrown away by rewinding."
+)
 STRIPPED = Counter(
     "guard_stripped_total", "Upstream events with fields that are not served.", ["endpoint"]
 )

@@ -7,7 +7,7 @@ closes its socket, which is how vLLM learns that nobody waits any longer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -110,7 +110,7 @@ class Reply:
                 raise UpstreamGarbage("the model server's answer is too large")
         return bytes(body)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives, in the network's own pieces. Raises as `read`."""
         silence = _Silence(self._response, self._options.between)
         content = self._response.content

@@ -23,6 +23,7 @@ from guard.restrict import (
     Trim,
 )
 from guard.restrict.phrases import join
+from guard.rewind.watch import Watch
 
 _NAMES_KEPT = 64
 MAX_HELD = 4096  # events; a live match that spans more is not a match but an attack on memory
@@ -88,6 +89,7 @@ class AnswerFilter:
         self._harmless: set[bytes] = set()  # event names come again and again
         self.failure: UpstreamError | None = None
         self.findings = Findings()
+        self.watch: Watch | None = None  # set where the answer may be taken back
         self._shadow = (
             Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
         )
@@ -111,6 +113,11 @@ class AnswerFilter:
         """True when every lane was cut: the upstream need not go on."""
         return len(self._hold.cut_lanes) >= self._asked.lanes
 
+    @property
+    def template(self) -> dict[str, object]:
+        """The last event that came, or the whole answer."""
+        return self._template
+
     def whole(self, body: bytes) -> bytes:
         """Filter a whole answer; the same bytes when nothing in it matches.
 
@@ -132,11 +139,17 @@ class AnswerFilter:
         return self._rewritten(event, body)
 
     def _rewritten(self, event: Event[Part], body: bytes) -> bytes:
+        self._template = event.payload.answer or {}
+        if self.watch is not None:
+            self.watch.note(event)
         for release in self._hold.feed(event) + self._hold.flush():
             if isinstance(release, Trim):
                 body = self._shape.trimmed_whole(release)
             elif isinstance(release, EndLane):
-                self._note_cut(release)
+                if self.watch is None or not self.watch.keeps(release):
+                    self._note_cut(release)
+                else:
+                    self.watch.waiting[release.lane].releases.append(release)
             elif not event.payload.clean:
                 self.findings.stripped += 1
                 body = self._shape.stripped_whole(event.payload)
@@ -199,6 +212,8 @@ class AnswerFilter:
             self._shadow.watch(event)
         if not self._acts:
             return b""
+        if self.watch is not None:
+            self.watch.note(event)
         releases = self._hold.feed(event)
         if event.payload.done:
             # After the end mark nothing can complete a match: what is held is benign text.
@@ -212,10 +227,22 @@ class AnswerFilter:
             self._done = True
         elif self.cut_short:
             self._done = True
-            out += self._shape.end
+            out += self._write([Forward(Event(Part(self._shape.end, done=True)))])
         return out
 
-    def _write(self, releases: Iterable[Release[Part]]) -> bytes:
+    def give_in(self, lane: int) -> bytes:
+        """The end of a lane that waited to go on, and does not."""
+        assert self.watch is not None, "only a watched lane waits"
+        return self._written(self.watch.waiting[lane].releases)
+
+    def rest(self, events: Iterable[Event[Part]]) -> bytes:
+        """What waited for all lanes."""
+        return self._written([Forward(event) for event in events])
+
+    def _write(self, releases: list[Release[Part]]) -> bytes:
+        return self._written(releases if self.watch is None else self.watch.set_aside(releases))
+
+    def _written(self, releases: Iterable[Release[Part]]) -> bytes:
         out = bytearray()
         for release in releases:
             if isinstance(release, Forward):
@@ -233,7 +260,7 @@ class AnswerFilter:
         return bytes(out)
 
     def _note_cut(self, end: EndLane) -> None:
-        self.findings.cut += sorted({phrase.policy for phrase in end.match.phrases})
+        self.findings.cut += end.policies
 
     def _exempt(self, phrase: Phrase) -> bool:
         if phrase.policy not in self._parametric:

@@ -67,10 +67,16 @@ class Trim(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class EndLane:
-    """Close the lane: its answer ends here because of `match`."""
+    """Close the lane: its answer ends here because of `match`, found in `channel`."""
 
     lane: int
     match: Match
+    channel: Hashable = None
+
+    @property
+    def policies(self) -> list[str]:
+        """The policies that forbid the match, in order of their names."""
+        return sorted({phrase.policy for phrase in self.match.phrases})
 
 
 Release = Forward[P] | Trim[P] | EndLane
@@ -265,7 +271,7 @@ class HoldBack(Generic[P]):
             released.append(Forward(held.event))
         elif not dropped.issuperset(held.event.lanes):
             released.append(Trim(held.event, frozenset(dropped), frozenset(closed), keep))
-        released += [EndLane(lane, self._cuts[lane].match) for lane in closed]
+        released += [self._end(lane) for lane in closed]
 
     def _announce(self, released: list[Release[P]]) -> None:
         """End the lanes whose cut no held event carries: its text has left, or never came."""
@@ -273,4 +279,10 @@ class HoldBack(Generic[P]):
         for lane, cut in self._cuts.items():
             if not cut.told and lane not in waiting:
                 cut.told = True
-                released.append(EndLane(lane, cut.match))
+                released.append(self._end(lane))
+
+    def _end(self, lane: int) -> EndLane:
+        cut = self._cuts[lane]
+        # Where several channels have a match, there is no one place to go on from.
+        channel = next(iter(cut.offsets)) if len(cut.offsets) == 1 else None
+        return EndLane(lane, cut.match, channel)

@@ -30,6 +30,7 @@ POLICY = {
     },
     "action": "refuse",
     "message": REFUSAL,
+    "restrict": {"rewinds": 0},  # tests/vllm/test_rewind.py has a guard of its own
 }
 
 
