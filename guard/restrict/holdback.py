@@ -145,13 +145,12 @@ class HoldBack(Generic[P]):
         held = _Held(event)
         self._seen.update(event.lanes)
         for piece in event.pieces:
-            if piece.lane in self._cuts:
-                continue
             channel = self._channel(piece.lane, piece.channel)
             start = channel.scanner.position
-            matches = channel.scanner.feed(piece.text)
-            if matches:
-                self._judge(piece.lane, piece.channel, matches)
+            if piece.lane not in self._cuts:
+                matches = channel.scanner.feed(piece.text)
+                if matches:
+                    self._judge(piece.lane, piece.channel, matches)
             held.spans.append((piece, start, start + len(piece.text)))
         for lane in event.ends:
             self._end_of_text(lane)
@@ -232,13 +231,21 @@ class HoldBack(Generic[P]):
             if cut.told:
                 dropped.add(lane)
                 continue
+            spans = [span for span in held.spans if span[0].lane == lane]
             reached = {
                 piece.slot: max(0, cut.offset - start)
-                for piece, start, end in held.spans
-                if piece.lane == lane and piece.channel == cut.channel and end > cut.offset
+                for piece, start, end in spans
+                if piece.channel == cut.channel and end > cut.offset
             }
-            if reached or lane in held.event.ends:
-                keep.update(reached)
+            # Text of other channels that came with the match or after it: nobody has read it.
+            unread = {
+                piece.slot: 0
+                for piece, _, end in spans
+                if piece.channel != cut.channel
+                and end > self._channels[lane, piece.channel].scanner.position
+            }
+            if reached or unread or lane in held.event.ends:
+                keep.update(unread | reached)
                 closed.append(lane)
                 cut.told = True
         self._mark_released(held)
