@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -23,8 +23,16 @@ from guard.asked import Asked
 from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
 from guard.enforcement import Binding, Enforcement
-from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
+from guard.errors import (
+    DetectorError,
+    GuardError,
+    Overloaded,
+    PayloadTooLarge,
+    RequestError,
+    UpstreamError,
+)
 from guard.policy import Policy
+from guard.restrict import UNJUDGED, Meant, Question
 from guard.treatments import TREATMENTS, Answers, Said
 from guard.upstream import Reply, Upstream
 
@@ -40,6 +48,7 @@ class Findings(Protocol):
     """What an output filter did to one answer."""
 
     cut: list[str]
+    meaning: dict[str, float]
     shadowed: set[str]
     stripped: int
     most_held: int
@@ -63,6 +72,10 @@ class Filter(Protocol):
 
     def flush(self) -> bytes: ...
 
+    def questions(self) -> list[Question]: ...
+
+    def settle(self, said: Sequence[Meant | None]) -> bytes: ...
+
 
 class Endpoint(Answers, Protocol):
     """What flow needs to know of an endpoint."""
@@ -70,7 +83,7 @@ class Endpoint(Answers, Protocol):
     name: str
     path: str
 
-    def filter(self, binding: Binding, asked: Asked) -> Filter: ...
+    def filter(self, binding: Binding, asked: Asked, flagged: Policy | None = None) -> Filter: ...
 
     def error_events(self, error: GuardError) -> bytes: ...
 
@@ -229,13 +242,14 @@ class Flow:
         """The upstream's answer through the output filter."""
         if reply.status != 200:
             return await self._upstream_error(call, reply, binding)
-        if not binding.automaton and not binding.shadow_automaton:
+        if not binding.automaton and not binding.shadow_automaton and call.flagged is None:
             return await self._pass(call, reply, binding)
-        filter_ = call.endpoint.filter(binding, call.asked)
+        filter_ = call.endpoint.filter(binding, call.asked, call.flagged)
         if reply.is_event_stream:
             return self._answer(reply, self._stream(call, reply, filter_, current, binding))
         try:
             body = filter_.whole(await _read(reply))
+            body += await self._settled(call, filter_, current)
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
@@ -252,6 +266,7 @@ class Flow:
             try:
                 async for chunk in reply.chunks():
                     out = filter_.feed(chunk)
+                    out += await self._settled(call, filter_, current)
                     if filter_.findings.cut:
                         await self._note_findings(call, filter_.findings, current, binding)
                     if out:
@@ -261,6 +276,7 @@ class Flow:
                     if filter_.ended:
                         break
                 out = filter_.flush()
+                out += await self._settled(call, filter_, current)
                 await self._note_findings(call, filter_.findings, current, binding)
                 if out:
                     yield out
@@ -279,6 +295,31 @@ class Flow:
         finally:
             reply.close()
             metrics.HELD_EVENTS.observe(filter_.findings.most_held)
+
+    async def _settled(self, call: Call, filter_: Filter, current: InForce) -> bytes:
+        """What may leave now that the sentences which wait for it are judged by their meaning."""
+        out = b""
+        while questions := filter_.questions():
+            assert call.flagged is not None, "only answers to flagged prompts are judged"
+            started = time.perf_counter()
+            said = await self._said(call, call.flagged, current, [q.text for q in questions])
+            metrics.MEANING_SECONDS.observe(time.perf_counter() - started)
+            out += filter_.settle(said)
+        return out
+
+    async def _said(
+        self, call: Call, policy: Policy, current: InForce, sentences: Sequence[str]
+    ) -> Sequence[Meant | None]:
+        """The verdicts on sentences. Without any they count as forbidden, or all as benign where
+        the policy fails open."""
+        try:
+            return await current.detector.says(policy, sentences)
+        except (Overloaded, PayloadTooLarge, DetectorError):
+            if policy.on_error == "closed":
+                return [Meant(policy.name, UNJUDGED)] * len(sentences)
+            metrics.DEGRADED.inc()
+            await self._record(call, current, {"decision": "degraded", "policy": policy.name})
+            return [None] * len(sentences)
 
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""
@@ -314,18 +355,21 @@ class Flow:
         if not findings.cut and not findings.shadowed and not findings.stripped:
             return
         cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
-        stripped = findings.stripped
-        findings.cut, findings.shadowed, findings.stripped = [], set(), 0
+        stripped, meaning = findings.stripped, findings.meaning
+        findings.cut, findings.shadowed, findings.stripped, findings.meaning = [], set(), 0, {}
         if stripped:
             metrics.STRIPPED.labels(call.endpoint.name).inc(stripped)
         for name in cut:
             metrics.FILTERED.labels(name, "enforce").inc()
-            await self._record(call, current, {"decision": "filtered", "policy": name})
+            record: dict[str, Any] = {"decision": "filtered", "policy": name}
+            if name in meaning:
+                record["signals"] = {"meaning": meaning[name]}
+            await self._record(call, current, record)
         must = bool(binding.enforced)
         for name in shadowed:
             metrics.FILTERED.labels(name, "shadow").inc()
-            record = {"decision": "would_filter", "policy": name}
-            await self._record(call, current, record, must=must)
+            would = {"decision": "would_filter", "policy": name}
+            await self._record(call, current, would, must=must)
 
     async def _record(
         self, call: Call, current: InForce, what: Mapping[str, Any], *, must: bool = True

@@ -14,7 +14,7 @@ from classifiers import (
     VectorCache,
 )
 from guard.config import DetectSettings
-from guard.detect import subjects
+from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
 from guard.policy import PolicySet, Progress
 
@@ -36,13 +36,14 @@ class LocalNearest:
         self._lock = threading.Lock()
 
     def build(self, policies: PolicySet) -> Nearest | None:
-        """The detector of a set; None when no policy has prompts. Slow, CPU-bound.
+        """The detector of a set; None when no policy has prompts, nor texts that answers are
+        compared with by meaning. Slow, CPU-bound.
 
         Raises DetectorError when the encoder cannot be loaded or used.
         """
-        wanted = [subject for subject in subjects(policies) if subject.prompts]
-        if not wanted:
+        if not needs_encoder(policies):
             return None
+        wanted = [subject for subject in subjects(policies) if subject.prompts or subject.texts]
         with self._lock:
             try:
                 nearest = NearestPrompt(

@@ -21,6 +21,7 @@ from guard.asked import Asked
 from guard.enforcement import Binding
 from guard.errors import GuardError, UpstreamError, UpstreamGarbage
 from guard.messages import strings, wrong_type
+from guard.policy import Policy
 from guard.restrict import Event, Piece, Trim
 
 if TYPE_CHECKING:
@@ -156,11 +157,11 @@ class Surface(ABC):
         head = {key: template[key] for key in ("id", "created", "model") if key in template}
         return encode(orjson.dumps({**head, "object": self.chunk_object, "choices": [choice]}))
 
-    def filter(self, binding: Binding, asked: Asked) -> AnswerFilter:
-        """The output filter for one answer."""
+    def filter(self, binding: Binding, asked: Asked, flagged: Policy | None = None) -> AnswerFilter:
+        """The output filter for one answer; `flagged`: the policy that the request fell under."""
         from guard.api.stream import AnswerFilter
 
-        return AnswerFilter(self, binding, asked)
+        return AnswerFilter(self, binding, asked, flagged)
 
     def upstream_error(self, body: bytes, status: int, binding: Binding) -> bytes:
         """An upstream error in OpenAI's shape. Its text is passed on when it has that shape and
