@@ -60,6 +60,11 @@ def _frequencies() -> dict[str, float]:
     return dict(get_frequency_dict("en", wordlist="small"))
 
 
+def general_words() -> list[str]:
+    """The words of general English, commonest first."""
+    return list(_frequencies())
+
+
 def surprise(word: bytes) -> float:
     """Bits of information in one folded word: -log2 of its frequency, more for unknown words."""
     text = word.decode("utf-8", "replace")

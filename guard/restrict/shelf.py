@@ -2,6 +2,7 @@
 
     tries/<hash>.npz          phrases of some policies as a compiled trie; never changes
     manifests/<id>.json       a set of policies' shards, and the tries that hold their phrases
+    soft/<id>.json            a policy's soft penalties, by word; never changes
     engines/<name>/rank-<r>.json   what one rank of one engine says it holds, every second
 
 A shard is the phrases of one policy, named by their hash; a manifest's id is the hash of its
@@ -29,6 +30,7 @@ import numpy as np
 from guard.errors import EngineError
 from guard.restrict.outlook import Outlook, outlook
 from guard.restrict.phrases import Phrase
+from guard.restrict.soft import SoftPenalties
 from guard.restrict.trie import Trie, build_trie
 
 MOST_TRIES = 4  # a manifest with more is merged at once
@@ -65,7 +67,7 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            for name in ("tries", "manifests", "engines"):
+            for name in ("tries", "manifests", "soft", "engines"):
                 (path / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise EngineError(f"the shelf {path} cannot be used: {error.strerror}") from error
@@ -96,8 +98,20 @@ class Shelf:
         merged = self._write_trie({shard: shards[shard] for shard in manifest.shards})
         return self._write_manifest(Manifest(manifest.id, manifest.shards, (merged,)))
 
-    def withdraw(self, keep: Iterable[str]) -> None:
-        """Remove every manifest but these, and the tries that none of them names."""
+    def publish_soft(self, penalties: SoftPenalties) -> str:
+        """Put soft penalties on the shelf; returns their id."""
+        path = self._soft_path(penalties.id)
+        if not path.exists():
+            _write(path, json.dumps({"words": dict(penalties.words)}))
+        return penalties.id
+
+    def withdraw(self, keep: Iterable[str], soft: Iterable[str] = ()) -> None:
+        """Remove every manifest but these, the tries that none of them names, and all soft
+        penalties but these."""
+        kept_soft = set(soft)
+        for path in (self.path / "soft").glob("*.json"):
+            if path.stem not in kept_soft:
+                path.unlink(missing_ok=True)
         kept = set(keep)
         named: set[str] = set()
         for path in (self.path / "manifests").glob("*.json"):
@@ -140,6 +154,11 @@ class Shelf:
             return None
         return Manifest(name, tuple(read["shards"]), tuple(read["tries"]))
 
+    def soft(self, name: str) -> dict[str, float] | None:
+        """Soft penalties by folded word; None when they are not there or cannot be read."""
+        words = (_read_json(self._soft_path(name)) or {}).get("words")
+        return words if isinstance(words, dict) else None
+
     def trie(self, name: str) -> tuple[Trie, Outlook]:
         """A compiled trie. Raises EngineError when it is not there or is damaged."""
         try:
@@ -159,6 +178,9 @@ class Shelf:
         _write(folder / f"rank-{rank}.json", json.dumps({**said, "heartbeat": time.time()}))
 
     # --- files -----------------------------------------------------------------------------
+
+    def _soft_path(self, name: str) -> Path:
+        return self.path / "soft" / f"{name}.json"
 
     def _trie_path(self, name: str) -> Path:
         return self.path / "tries" / f"{name}.npz"
