@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from classifiers import (
     BatchedEncoder,
     ClassifierError,
     Counters,
+    Lexicon,
     MiniLM,
     Nearest,
     NearestPrompt,
@@ -17,6 +19,7 @@ from guard.config import DetectSettings
 from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
 from guard.policy import PolicySet, Progress
+from guard.restrict.soft import candidate_words
 
 
 class LocalNearest:
@@ -33,6 +36,7 @@ class LocalNearest:
         self._progress = progress
         self._encoder: BatchedEncoder | None = None
         self._vectors = VectorCache()
+        self._lexicon: Lexicon | None = None
         self._lock = threading.Lock()
 
     def build(self, policies: PolicySet) -> Nearest | None:
@@ -57,6 +61,20 @@ class LocalNearest:
                 raise DetectorError(f"{type(error).__name__}: {error}") from error
             self._vectors.keep_only(nearest.keys)
             return nearest
+
+    def near_words(self, words: Sequence[str], floor: float) -> dict[str, float]:
+        """Words of general English whose embedding has a cosine of `floor` or more with one of
+        `words`, with the largest. Slow: the first call on a machine embeds all of them.
+
+        Raises DetectorError when the encoder or its cache folder cannot be used.
+        """
+        try:
+            with self._lock:
+                if self._lexicon is None:
+                    self._lexicon = Lexicon(candidate_words(), self._loaded().encoder)
+            return self._lexicon.near(words, floor)
+        except (ClassifierError, RuntimeError, OSError) as error:
+            raise DetectorError(f"{type(error).__name__}: {error}") from error
 
     @property
     def counters(self) -> Counters:

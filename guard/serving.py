@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
-from guard.errors import PolicyError
+from guard.errors import DetectorError, PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
@@ -58,6 +58,10 @@ class Services(Protocol):
     async def prepare(self, policies: PolicySet) -> None:
         """Return once that detector can score. Raises DetectorError: the set is not taken over."""
 
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """Words of general English near some others, with their cosines. Raises DetectorError;
+        slow."""
+
     def running(self, policies: PolicySet) -> AbstractAsyncContextManager[None]:
         """While the worker serves, beginning with these policies."""
 
@@ -77,6 +81,10 @@ class LocalServices:
 
     async def prepare(self, policies: PolicySet) -> None:
         """What was built is ready."""
+
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """By this process's encoder, on a thread."""
+        return await asyncio.to_thread(self._nearest.near_words, words, floor)
 
     @asynccontextmanager
     async def running(self, policies: PolicySet) -> AsyncIterator[None]:
@@ -123,6 +131,7 @@ class Worker:
         self._settings = settings
         self._phrases = PhraseCache()
         self._services = services or LocalServices(settings, progress=progress)
+        self._softening: asyncio.Task[None] | None = None
         self._keys = [None, *(key.name for key in settings.keys)]
         store = PolicyStore(policies, progress=progress)
         upstream = Upstream(upstream_options(settings))
@@ -150,6 +159,7 @@ class Worker:
                 self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
             )
             aging = asyncio.create_task(self._count_overdue())
+            self._soften()
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -159,6 +169,8 @@ class Worker:
             finally:
                 gc.unfreeze()
                 aging.cancel()
+                if self._softening is not None:
+                    self._softening.cancel()
                 stop.set()
                 await watching
 
@@ -175,8 +187,22 @@ class Worker:
         await self._services.prepare(policies)
         self._take_over(ready)
         self._phrases.keep_only(policies.policies)
+        self._soften()
         gc.freeze()
         metrics.RELOADS.labels("swapped").inc()
+
+    def _soften(self) -> None:
+        """Find the words near what the set in force forgets, in the background."""
+        if self._softening is not None:
+            self._softening.cancel()
+        self._softening = asyncio.create_task(self._soften_all(self.state.current().enforcement))
+
+    async def _soften_all(self, enforcement: Enforcement) -> None:
+        try:
+            await enforcement.soften(self._services.near_words)
+        except DetectorError as error:
+            # The distinctive words keep their penalty, and the filter reads every answer.
+            log.warning("words near forgotten ones are not penalised: %s", error)
 
     async def _count_overdue(self) -> None:
         """Dates pass while the files stay as they are."""

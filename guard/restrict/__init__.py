@@ -6,14 +6,13 @@ from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.holdback import EndLane, Event, Forward, HoldBack, Piece, Release, Trim
 from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
 from guard.restrict.phrases import Phrase, lint_phrases, name_phrases, text_phrases
+from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
 
 
 def lint_patterns(policy: Policy) -> list[Problem]:
     """What `guard policy lint` is told of a policy's names, texts and soft penalties."""
     return [*lint_phrases(policy), *lint_soft(policy)]
 
-
-from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
 
 __all__ = [
     "UNJUDGED",

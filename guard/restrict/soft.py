@@ -1,4 +1,4 @@
-"""Soft penalties: words near what a policy forgets, and what they lose in answers to flagged prompts.
+"""Soft penalties: what words near a forgotten text lose in answers to flagged prompts.
 
 GUARD's semantic penalty (arXiv 2505.13312) compares every candidate token with the forbidden spans
 while it decodes. Here the words are found when the policy compiles: the distinctive words of its

@@ -18,6 +18,7 @@ from guard.workers.frames import FrameError, FrameReader, frame
 from guard.workers.messages import (
     AUDIT,
     CANCEL,
+    NEAR,
     PREPARE,
     SCORE,
     SIMILAR,
@@ -50,6 +51,7 @@ class Hub:
             PREPARE: self._prepare,
             SCORE: self._score,
             SIMILAR: self._similar,
+            NEAR: self._near,
             AUDIT: self._audit,
         }
 
@@ -141,6 +143,9 @@ class Hub:
         if nearest is None:
             raise LookupError("the set has no texts")
         return [float(score) for score in await nearest.similar(sentences, subject)]
+
+    async def _near(self, words: Sequence[str], floor: float) -> dict[str, float]:
+        return dict(await self._services.near_words(words, floor))
 
     async def _nearest(self, set_hash: str) -> Nearest | None:
         building = self._sets.get(set_hash)

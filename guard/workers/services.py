@@ -19,6 +19,7 @@ from guard.workers import rows
 from guard.workers.client import HubClient
 from guard.workers.messages import (
     AUDIT,
+    NEAR,
     PREPARE,
     SCORE,
     SIMILAR,
@@ -112,6 +113,12 @@ class HubServices:
         if nearest is not None:
             await nearest.prepare()
         self._in_use = nearest
+
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """By the hub's encoder."""
+        await self._hub.connected.wait()
+        found: dict[str, float] = await self._hub.call(NEAR, list(words), floor)
+        return found
 
     @asynccontextmanager
     async def running(self, policies: PolicySet) -> AsyncIterator[None]:
