@@ -13,6 +13,7 @@ import numpy as np
 
 from classifiers.conversion import cache_folder
 from classifiers.encoder import Encoder, Vectors
+from classifiers.errors import Closed
 
 # A batch this small delays a request that comes meanwhile by a few milliseconds at most.
 BATCH = 16
@@ -29,6 +30,7 @@ class Lexicon:
         self._vectors: Vectors | None = None
         self._lock = threading.Lock()
         self._known: dict[str, Vectors] = {}
+        self._closed = False
 
     @property
     def path(self) -> Path:
@@ -38,7 +40,8 @@ class Lexicon:
 
     def near(self, words: Sequence[str], floor: float) -> dict[str, float]:
         """The words of the lexicon whose largest cosine with one of `words` is `floor` or more,
-        with that cosine. Raises what the encoder raises; OSError when the folder cannot be used."""
+        with that cosine. Raises what the encoder raises, Closed, and OSError when the folder
+        cannot be used."""
         if not words:
             return {}
         with self._lock:
@@ -49,6 +52,10 @@ class Lexicon:
             cosines = asked[first : first + ROWS] @ vectors.T
             np.maximum(best, cosines.max(axis=0), out=best)
         return {self._words[i]: float(best[i]) for i in np.flatnonzero(best >= floor)}
+
+    def close(self) -> None:
+        """End what is being embedded: it raises Closed."""
+        self._closed = True
 
     def _loaded(self) -> Vectors:
         if self._vectors is None:
@@ -68,6 +75,8 @@ class Lexicon:
     def _encoded(self, words: Sequence[str]) -> list[Vectors]:
         rows: list[Vectors] = []
         for first in range(0, len(words), BATCH):
+            if self._closed:
+                raise Closed
             rows += list(self._encoder.encode(words[first : first + BATCH]))
         return rows
 

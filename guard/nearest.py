@@ -82,7 +82,9 @@ class LocalNearest:
         return self._encoder.counters if self._encoder is not None else Counters()
 
     def close(self) -> None:
-        """End the encoder's thread."""
+        """End the encoder's thread, and what is embedded in the background."""
+        if self._lexicon is not None:
+            self._lexicon.close()
         if self._encoder is not None:
             self._encoder.close()
 
