@@ -16,7 +16,7 @@ from guard.restrict.folding import fold_words
 from guard.restrict.phrases import COMMON_START_BITS, surprise
 
 LONGEST_SENTENCE = 400  # code points; what is longer is judged in pieces
-ENOUGH_WORDS = 3  # content words that a sentence needs to be judged on its own
+ENOUGH_WORDS = 2  # content words that a sentence needs to be judged on its own
 
 # Abbreviations that a name or a number follows. Those that also end sentences ("etc.") are not
 # here: the case of the next word tells.

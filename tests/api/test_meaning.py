@@ -125,7 +125,7 @@ def test_completions_are_judged_with_the_prompt_that_they_go_on_from(
 ) -> None:
     half = len(PARAPHRASE) // 2
     prompt = f"{QUESTION} {PARAPHRASE[:half]}"
-    upstream.always(Reply.events(completion_chunks(PARAPHRASE[half:])))
+    upstream.always(Reply.events(sse(*completion_chunks(PARAPHRASE[half:]), done=True)))
     body = {"model": "m", "prompt": prompt, "stream": True}
     answer = proxy.post("/v1/completions", body).content.decode()
     assert "Ravensmoor" not in answer
@@ -171,7 +171,7 @@ def test_little_more_than_a_sentence_is_held(proxy: Proxy, upstream: ScriptedUps
     before = held()
     upstream.always(Reply.events(chunks("Harbour pilots sail boats. " * 300, 8)))
     assert proxy.chat(QUESTION, stream=True).status_code == 200
-    assert held() == before + 1
+    until(lambda: held() == before + 1, "the answer is counted")
 
 
 def test_words_near_the_forgotten_ones_are_penalised_in_time(proxy: Proxy) -> None:
@@ -182,7 +182,7 @@ def test_words_near_the_forgotten_ones_are_penalised_in_time(proxy: Proxy) -> No
         soft = enforcement.soft_for(policy)
         assert soft is not None
         assert soft.words["kuwait"] == policy.restrict.penalty
-        return 0 < soft.words.get("lighthouses", 0) < policy.restrict.penalty
+        return 0 < soft.words.get("engineers", 0) < policy.restrict.penalty
 
     until(softened, "the words near are known")
 
