@@ -14,6 +14,7 @@ from classifiers.errors import (
     TooManyTokens,
 )
 from classifiers.index import PromptIndex
+from classifiers.lexicon import Lexicon
 from classifiers.names import NameSignal
 from classifiers.nearest import NearestPrompt, VectorCache
 from classifiers.signals import Signal, Subject
@@ -27,6 +28,7 @@ __all__ = [
     "Counters",
     "Encoder",
     "EncoderUnavailable",
+    "Lexicon",
     "MiniLM",
     "NameSignal",
     "Nearest",

@@ -15,6 +15,9 @@ class Nearest(Protocol):
     async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
         """Signals for those of `subjects` that have prompts."""
 
+    async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
+        """For each sentence its largest cosine with the subject's texts."""
+
 
 class Cascade:
     """The detectors of one set of subjects.

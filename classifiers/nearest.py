@@ -1,4 +1,7 @@
-"""Nearest prompt: does a text, or a stretch of it, ask what a stored prompt asks?"""
+"""Nearest prompt: does a text, or a stretch of it, ask what a stored prompt asks?
+
+And nearest text: does a sentence say what a stored text says?
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ class VectorCache(dict[tuple[str, bytes], Vectors]):
 
 
 class NearestPrompt:
-    """Scores texts by their most similar stored prompt, one threshold a subject.
+    """Scores texts by their most similar stored prompt, one threshold a subject, and sentences by
+    their most similar stored text.
 
     `max_tokens` bounds the tokens, windows' overlaps included, that one call may encode.
     Construction embeds the prompts on the calling thread, those `cache` has not seen; `keys` are
@@ -51,20 +55,28 @@ class NearestPrompt:
     ) -> None:
         self._encoder = encoder
         self._max_tokens = max_tokens
+        self._cache = {} if cache is None else cache
+        self._progress = progress
+        asked = list(subjects)
+        self._thresholds = {one.id: one.threshold for one in asked if one.prompts}
+        self._with_texts = frozenset(one.id for one in asked if one.texts)
+        self.keys: frozenset[tuple[str, bytes]] = frozenset()
+        self._index = self._indexed((one.id, one.prompts) for one in asked)
+        self._texts = self._indexed((one.id, one.texts) for one in asked)
+
+    def _indexed(self, stored: Iterable[tuple[int, Sequence[str]]]) -> PromptIndex:
         texts: list[str] = []
         owners: list[int] = []
-        self._thresholds: dict[int, float] = {}
-        for subject in subjects:
-            if subject.prompts:
-                self._thresholds[subject.id] = subject.threshold
+        encoder = self._encoder.encoder
+        for owner, wholes in stored:
             # A long prompt is stored as it will be asked for: in windows.
-            for prompt in dict.fromkeys(subject.prompts):
-                chunks = encoder.encoder.windows(prompt)
+            for whole in dict.fromkeys(wholes):
+                chunks = encoder.windows(whole)
                 texts += [chunk.text for chunk in chunks]
-                owners += [subject.id] * len(chunks)
-        self.keys = frozenset((encoder.encoder.name, content_key(text)) for text in texts)
-        vectors = embed(texts, encoder.encoder, {} if cache is None else cache, progress)
-        self._index = PromptIndex.build(vectors, np.array(owners, dtype=np.int64))
+                owners += [owner] * len(chunks)
+        self.keys |= {(encoder.name, content_key(text)) for text in texts}
+        vectors = embed(texts, encoder, self._cache, self._progress)
+        return PromptIndex.build(vectors, np.array(owners, dtype=np.int64))
 
     async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
         """Signals by score, best first: all that fired, and the best one in any case.
@@ -97,6 +109,23 @@ class NearestPrompt:
             for subject, score in ranked
         ]
         return [signal for place, signal in enumerate(signals) if signal.fired or place == 0]
+
+    async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
+        """For each sentence the largest cosine, in [-1, 1], of a window of it with a text of the
+        subject. Raises LookupError for a subject without texts, and what `score` does."""
+        if subject not in self._with_texts:
+            raise LookupError("the subject has no texts")
+        chunks = [self._encoder.encoder.windows(sentence) for sentence in sentences]
+        tokens = sum(chunk.tokens for windows in chunks for chunk in windows)
+        if tokens > self._max_tokens:
+            raise TooManyTokens(tokens, self._max_tokens)
+        texts = [chunk.text for windows in chunks for chunk in windows]
+        vectors = await self._encoder.encode(texts)
+        found = await asyncio.to_thread(
+            self._texts.search, vectors, allowed=frozenset({subject}), floor=np.inf
+        )
+        best = iter([row[0][1] for row in found])
+        return [max(next(best) for _ in windows) for windows in chunks]
 
     def _windows(self, texts: Sequence[str]) -> list[str]:
         distinct: dict[str, None] = {}

@@ -27,16 +27,17 @@ class Subject:
     """Something to detect: the names it goes by, and prompts that ask for it.
 
     `id` is the caller's own, unique in one cascade; `threshold` is the cosine, in (0, 1], from
-    which a prompt counts as one of `prompts`.
+    which a prompt counts as one of `prompts`. `texts` are what answers are compared with.
     """
 
     id: int
     names: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
     threshold: float = 0.8
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold <= 1.0:
             raise ValueError(f"threshold of subject {self.id} must be in (0, 1]")
-        if any(not prompt.strip() for prompt in self.prompts):
-            raise ValueError(f"subject {self.id} has an empty prompt")
+        if any(not text.strip() for text in (*self.prompts, *self.texts)):
+            raise ValueError(f"subject {self.id} has an empty prompt or text")

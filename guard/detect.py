@@ -6,8 +6,9 @@ The verdict is about the whole conversation: every text the model will read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from classifiers import (
     Cascade,
@@ -22,6 +23,9 @@ from guard.asked import Asked
 from guard.enforcement import Binding, Enforcement
 from guard.errors import DetectorError, Overloaded, PayloadTooLarge
 from guard.policy import Policy, PolicySet
+from guard.restrict import Meant, forgotten_sentences
+
+T = TypeVar("T")
 
 # What an encoder's runtime may raise: a failure, not a verdict.
 _FAILURES = (ClassifierError, RuntimeError, OSError, MemoryError, ValueError, LookupError)
@@ -57,9 +61,20 @@ _NOTHING = Verdict()  # no detector says anything: shared, since nobody changes 
 def subjects(policies: PolicySet) -> list[Subject]:
     """The policies as the classifiers want them; ids are places in the set."""
     return [
-        Subject(number, policy.names, policy.prompts, policy.match.similarity)
+        Subject(
+            number,
+            policy.names,
+            policy.prompts,
+            policy.match.similarity,
+            forgotten_sentences(policy),
+        )
         for number, policy in enumerate(policies.policies)
     ]
+
+
+def needs_encoder(policies: PolicySet) -> bool:
+    """Whether any policy has prompts or sentences to compare with."""
+    return any(policy.prompts or forgotten_sentences(policy) for policy in policies.policies)
 
 
 class Detector:
@@ -70,6 +85,7 @@ class Detector:
     ) -> None:
         self._enforcement = enforcement
         self._cascade = Cascade(enforcement.named_in, nearest)
+        self._nearest = nearest
         self._timeout = timeout
 
     def at_once(self, binding: Binding, asked: Asked) -> Verdict:
@@ -96,6 +112,19 @@ class Detector:
             raise
         return self._verdict(binding, signals)
 
+    async def says(self, policy: Policy, sentences: Sequence[str]) -> list[Meant | None]:
+        """For each sentence of an answer, whether it says what the policy forgets.
+
+        Raises what `full` does when there is no verdict.
+        """
+        threshold = policy.restrict.meaning
+        assert threshold is not None, "the policy does not ask for this"
+        nearest, number = self._nearest, self._enforcement.number(policy)
+        if nearest is None:
+            raise DetectorError("no nearest-text detector for a policy with texts")
+        scores = await self._within_bounds(nearest.similar(sentences, number))
+        return [Meant(policy.name, score) if score >= threshold else None for score in scores]
+
     def _named(self, binding: Binding, asked: Asked) -> list[Signal]:
         texts = (*asked.texts, *asked.spans)
         return self._cascade.at_once(texts, binding.numbers)
@@ -105,9 +134,13 @@ class Detector:
         numbers = frozenset(
             self._enforcement.number(policy) for policy in binding.policies if policy.prompts
         )
+        return await self._within_bounds(self._cascade.rest(texts, numbers, named))
+
+    async def _within_bounds(self, asking: Awaitable[T]) -> T:
+        """What a detector answers, in time; its failures as ours."""
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._cascade.rest(texts, numbers, named)
+                return await asking
         except TimeoutError:
             raise DetectorError("the detectors took too long") from None
         except QueueFull:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from guard.asked import Asked
 from guard.enforcement import Binding
 from guard.errors import GuardError, UpstreamError
+from guard.policy import Policy
+from guard.restrict import Meant, Question
 from guard.rewind.watch import Watch
 from guard.treatments import Answers
 
@@ -15,6 +18,7 @@ class Findings(Protocol):
     """What an output filter did to one answer."""
 
     cut: list[str]
+    meaning: dict[str, float]
     shadowed: set[str]
     stripped: int
     most_held: int
@@ -43,6 +47,10 @@ class Filter(Protocol):
 
     def error_events(self, error: GuardError) -> bytes: ...
 
+    def questions(self) -> list[Question]: ...
+
+    def settle(self, said: Sequence[Meant | None]) -> bytes: ...
+
 
 class Endpoint(Answers, Protocol):
     """What flow needs to know of an endpoint."""
@@ -51,7 +59,7 @@ class Endpoint(Answers, Protocol):
     path: str
     steerable: bool  # takes the engine plugin's arguments
 
-    def filter(self, binding: Binding, asked: Asked) -> Filter: ...
+    def filter(self, binding: Binding, asked: Asked, flagged: Policy | None = None) -> Filter: ...
 
     def error_events(self, error: GuardError) -> bytes: ...
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 
 from guard.policy import Policy, PolicySet
-from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
+from guard.restrict import (
+    Phrase,
+    PhraseAutomaton,
+    SoftPenalties,
+    name_phrases,
+    soft_penalties,
+    text_phrases,
+)
+from guard.restrict.soft import distinctive_words
+
+NearWords = Callable[[Sequence[str], float], Awaitable[Mapping[str, float]]]
+"""Words near some others, from a cosine on, with their largest."""
 
 
 def utc_today() -> date:
@@ -27,6 +39,7 @@ class PhraseCache:
     def __init__(self) -> None:
         self._names: dict[str, tuple[Phrase, ...]] = {}
         self._texts: dict[str, tuple[Phrase, ...]] = {}
+        self._soft: dict[str, SoftPenalties | None] = {}
 
     def names(self, policy: Policy) -> tuple[Phrase, ...]:
         """The name phrases of a policy."""
@@ -40,11 +53,22 @@ class PhraseCache:
             self._texts[policy.hash] = tuple(text_phrases(policy))
         return self._texts[policy.hash]
 
+    def soft(self, policy: Policy) -> SoftPenalties | None:
+        """The soft penalties of a policy: of its distinctive words alone until `soften`."""
+        if policy.hash not in self._soft:
+            self._soft[policy.hash] = soft_penalties(policy)
+        return self._soft[policy.hash]
+
+    def soften(self, policy: Policy, near: Mapping[str, float]) -> None:
+        """Penalise the words near a policy's too."""
+        self._soft[policy.hash] = soft_penalties(policy, near)
+
     def keep_only(self, policies: Iterable[Policy]) -> None:
         """Forget the phrases of policies that are gone: nothing withdrawn stays in memory."""
         hashes = {policy.hash for policy in policies}
         self._names = {key: value for key, value in self._names.items() if key in hashes}
         self._texts = {key: value for key, value in self._texts.items() if key in hashes}
+        self._soft = {key: value for key, value in self._soft.items() if key in hashes}
 
 
 @dataclass(frozen=True)
@@ -136,10 +160,27 @@ class Enforcement:
             self._bindings.move_to_end(names)
         return found
 
+    def soft_for(self, policy: Policy) -> SoftPenalties | None:
+        """The soft penalties for answers to requests that fell under a policy; None without any.
+
+        They grow once, in the background, by the words that are near: then they have another id.
+        """
+        return self._cache.soft(policy)
+
+    async def soften(self, near_words: NearWords) -> None:
+        """Ask for the words near each policy's and penalise them too. Raises what that raises."""
+        for policy in self.policies.policies:
+            if await asyncio.to_thread(self.soft_for, policy) is not None:
+                words = distinctive_words(policy)
+                near = await near_words(words, policy.restrict.delta)
+                await asyncio.to_thread(self._cache.soften, policy, near)
+
     def prepare(self, keys: Iterable[str | None]) -> None:
         """Compile the bindings of known keys, and the walk, ahead of the first request. CPU-bound:
         seconds where the compiled walk is not in numba's cache yet."""
         self._names.find_all("ready")
+        for policy in self.policies.policies:
+            self.soft_for(policy)
         for key in keys:
             self.binding(key, "").compile()
 

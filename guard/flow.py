@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,8 +30,15 @@ from guard.endpoint import Endpoint, Filter, Findings
 from guard.enforcement import Binding, Enforcement
 from guard.engine import EngineSets
 from guard.engine.steer import with_xargs
-from guard.errors import DetectorError, RequestError, UpstreamError
+from guard.errors import (
+    DetectorError,
+    Overloaded,
+    PayloadTooLarge,
+    RequestError,
+    UpstreamError,
+)
 from guard.policy import Policy
+from guard.restrict import UNJUDGED, Meant
 from guard.restrict.vllm_plugin.arguments import as_xargs
 from guard.rewind.answer import Rewinding
 from guard.rewind.rewinder import CONTINUE_AT, Rewinder
@@ -170,7 +177,8 @@ class Flow:
         if self._engine is None or not call.endpoint.steerable or not binding.enforced:
             return call.body
         sets = self._engine.sets_of(binding, call.asked, call.flagged)
-        return with_xargs(call.body, as_xargs(sets, lead=bool(call.asked.leads)))
+        soft = self._engine.soft_of(call.flagged)
+        return with_xargs(call.body, as_xargs(sets, soft, lead=bool(call.asked.leads)))
 
     async def _treat(
         self, call: Call, verdict: Verdict, current: InForce, binding: Binding
@@ -215,14 +223,15 @@ class Flow:
         """The upstream's answer through the output filter."""
         if reply.status != 200:
             return await self._upstream_error(call, reply, binding)
-        if not binding.automaton and not binding.shadow_automaton:
+        if not binding.automaton and not binding.shadow_automaton and call.flagged is None:
             return await self._pass(call, reply, binding)
-        filter_ = call.endpoint.filter(binding, call.asked)
+        filter_ = call.endpoint.filter(binding, call.asked, call.flagged)
         filter_.watch = self._rewinder.watch(call, binding)
         if reply.is_event_stream:
             return self._answer(reply, self._stream(call, reply, filter_, current, binding))
         try:
             body = filter_.whole(await _read(reply))
+            body += await self._settled(call, filter_, current)
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
@@ -281,6 +290,7 @@ class Flow:
         async with aclosing(chunks):
             async for chunk in chunks:
                 out = filter_.feed(chunk)
+                out += await self._settled(call, filter_, current)
                 if filter_.findings.cut:
                     await self._note_findings(call, filter_.findings, current, binding)
                 if out:
@@ -290,6 +300,7 @@ class Flow:
                 if filter_.ended:
                     break
         out = filter_.flush()
+        out += await self._settled(call, filter_, current)
         await self._note_findings(call, filter_.findings, current, binding)
         if out:
             yield out
@@ -322,6 +333,31 @@ class Flow:
             note=lambda found: self._note_findings(call, found, current, binding),
             record=lambda what: self._record(call, current, what),
         )
+
+    async def _settled(self, call: Call, filter_: Filter, current: InForce) -> bytes:
+        """What may leave now that the sentences which wait for it are judged by their meaning."""
+        out = b""
+        while questions := filter_.questions():
+            assert call.flagged is not None, "only answers to flagged prompts are judged"
+            started = time.perf_counter()
+            said = await self._said(call, call.flagged, current, [q.text for q in questions])
+            metrics.MEANING_SECONDS.observe(time.perf_counter() - started)
+            out += filter_.settle(said)
+        return out
+
+    async def _said(
+        self, call: Call, policy: Policy, current: InForce, sentences: Sequence[str]
+    ) -> Sequence[Meant | None]:
+        """The verdicts on sentences. Without any they count as forbidden, or all as benign where
+        the policy fails open."""
+        try:
+            return await current.detector.says(policy, sentences)
+        except (Overloaded, PayloadTooLarge, DetectorError):
+            if policy.on_error == "closed":
+                return [Meant(policy.name, UNJUDGED)] * len(sentences)
+            metrics.DEGRADED.inc()
+            await self._record(call, current, {"decision": "degraded", "policy": policy.name})
+            return [None] * len(sentences)
 
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""
@@ -357,18 +393,21 @@ class Flow:
         if not findings.cut and not findings.shadowed and not findings.stripped:
             return
         cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
-        stripped = findings.stripped
-        findings.cut, findings.shadowed, findings.stripped = [], set(), 0
+        stripped, meaning = findings.stripped, findings.meaning
+        findings.cut, findings.shadowed, findings.stripped, findings.meaning = [], set(), 0, {}
         if stripped:
             metrics.STRIPPED.labels(call.endpoint.name).inc(stripped)
         for name in cut:
             metrics.FILTERED.labels(name, "enforce").inc()
-            await self._record(call, current, {"decision": "filtered", "policy": name})
+            record: dict[str, Any] = {"decision": "filtered", "policy": name}
+            if name in meaning:
+                record["signals"] = {"meaning": meaning[name]}
+            await self._record(call, current, record)
         must = bool(binding.enforced)
         for name in shadowed:
             metrics.FILTERED.labels(name, "shadow").inc()
-            record = {"decision": "would_filter", "policy": name}
-            await self._record(call, current, record, must=must)
+            would = {"decision": "would_filter", "policy": name}
+            await self._record(call, current, would, must=must)
 
     async def _record(
         self, call: Call, current: InForce, what: Mapping[str, Any], *, must: bool = True

@@ -47,6 +47,11 @@ UPSTREAM_ERRORS = Counter("guard_upstream_errors_total", "Upstream failures by c
 VERDICT_SECONDS = Histogram(
     "guard_verdict_seconds", "Time to a verdict by the encoder.", buckets=_FAST
 )
+MEANING_SECONDS = Histogram(
+    "guard_meaning_seconds",
+    "Time until sentences of an answer to a flagged prompt were judged.",
+    buckets=_FAST,
+)
 FIRST_BYTE_SECONDS = Histogram(
     "guard_upstream_first_byte_seconds", "Time until the upstream's answer began.", buckets=_SLOW
 )

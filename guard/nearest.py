@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from classifiers import (
     BatchedEncoder,
     ClassifierError,
     Counters,
+    Lexicon,
     MiniLM,
     Nearest,
     NearestPrompt,
     VectorCache,
 )
 from guard.config import DetectSettings
-from guard.detect import subjects
+from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
 from guard.policy import PolicySet, Progress
+from guard.restrict.soft import candidate_words
 
 
 class LocalNearest:
@@ -33,16 +36,18 @@ class LocalNearest:
         self._progress = progress
         self._encoder: BatchedEncoder | None = None
         self._vectors = VectorCache()
+        self._lexicon: Lexicon | None = None
         self._lock = threading.Lock()
 
     def build(self, policies: PolicySet) -> Nearest | None:
-        """The detector of a set; None when no policy has prompts. Slow, CPU-bound.
+        """The detector of a set; None when no policy has prompts, nor texts that answers are
+        compared with by meaning. Slow, CPU-bound.
 
         Raises DetectorError when the encoder cannot be loaded or used.
         """
-        wanted = [subject for subject in subjects(policies) if subject.prompts]
-        if not wanted:
+        if not needs_encoder(policies):
             return None
+        wanted = [subject for subject in subjects(policies) if subject.prompts or subject.texts]
         with self._lock:
             try:
                 nearest = NearestPrompt(
@@ -57,13 +62,29 @@ class LocalNearest:
             self._vectors.keep_only(nearest.keys)
             return nearest
 
+    def near_words(self, words: Sequence[str], floor: float) -> dict[str, float]:
+        """Words of general English whose embedding has a cosine of `floor` or more with one of
+        `words`, with the largest. Slow: the first call on a machine embeds all of them.
+
+        Raises DetectorError when the encoder or its cache folder cannot be used.
+        """
+        try:
+            with self._lock:
+                if self._lexicon is None:
+                    self._lexicon = Lexicon(candidate_words(), self._loaded().encoder)
+            return self._lexicon.near(words, floor)
+        except (ClassifierError, RuntimeError, OSError) as error:
+            raise DetectorError(f"{type(error).__name__}: {error}") from error
+
     @property
     def counters(self) -> Counters:
         """What the encoder has done; zeros before it is loaded."""
         return self._encoder.counters if self._encoder is not None else Counters()
 
     def close(self) -> None:
-        """End the encoder's thread."""
+        """End the encoder's thread, and what is embedded in the background."""
+        if self._lexicon is not None:
+            self._lexicon.close()
         if self._encoder is not None:
             self._encoder.close()
 

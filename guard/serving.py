@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,7 @@ from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
 from guard.engine import EngineSets
-from guard.errors import ConfigError, EngineError, PolicyError
+from guard.errors import ConfigError, DetectorError, EngineError, PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
@@ -67,6 +67,10 @@ class Services(Protocol):
     async def prepare(self, policies: PolicySet) -> None:
         """Return once that detector can score. Raises DetectorError: the set is not taken over."""
 
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """Words of general English near some others, with their cosines. Raises DetectorError;
+        slow."""
+
     def running(self, policies: PolicySet) -> AbstractAsyncContextManager[None]:
         """While the worker serves, beginning with these policies."""
 
@@ -86,6 +90,10 @@ class LocalServices:
 
     async def prepare(self, policies: PolicySet) -> None:
         """What was built is ready."""
+
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """By this process's encoder, on a thread."""
+        return await asyncio.to_thread(self._nearest.near_words, words, floor)
 
     @asynccontextmanager
     async def running(self, policies: PolicySet) -> AsyncIterator[None]:
@@ -132,6 +140,7 @@ class Worker:
         self._settings = settings
         self._phrases = PhraseCache()
         self._services = services or LocalServices(settings, progress=progress)
+        self._softening: asyncio.Task[None] | None = None
         self._keys = [None, *(key.name for key in settings.keys)]
         store = PolicyStore(policies, progress=progress)
         upstream = Upstream(upstream_options(settings))
@@ -152,7 +161,10 @@ class Worker:
             ),
             engine=self._engine,
         )
-        self._take_over(self._made_ready(store.current))
+        ready = self._made_ready(store.current)
+        self._take_over(ready)
+        if self._engine is not None:
+            self._engine.keep_only(ready.enforcement)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -164,6 +176,7 @@ class Worker:
             )
             aging = asyncio.create_task(self._count_overdue())
             following = asyncio.create_task(self._follow_engines())
+            self._soften()
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -174,6 +187,8 @@ class Worker:
                 gc.unfreeze()
                 aging.cancel()
                 following.cancel()
+                if self._softening is not None:
+                    self._softening.cancel()
                 stop.set()
                 await watching
 
@@ -194,12 +209,26 @@ class Worker:
         self._phrases.keep_only(policies.policies)
         if self._engine is not None:
             self._engine.keep_only(ready.enforcement)
+        self._soften()
         gc.freeze()
         metrics.RELOADS.labels("swapped").inc()
 
     async def _follow_engines(self) -> None:
         if self._engine is not None:
             await self._engine.follow()
+
+    def _soften(self) -> None:
+        """Find the words near what the set in force forgets, in the background."""
+        if self._softening is not None:
+            self._softening.cancel()
+        self._softening = asyncio.create_task(self._soften_all(self.state.current().enforcement))
+
+    async def _soften_all(self, enforcement: Enforcement) -> None:
+        try:
+            await enforcement.soften(self._services.near_words)
+        except DetectorError as error:
+            # The distinctive words keep their penalty, and the filter reads every answer.
+            log.warning("words near forgotten ones are not penalised: %s", error)
 
     async def _count_overdue(self) -> None:
         """Dates pass while the files stay as they are."""

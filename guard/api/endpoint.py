@@ -21,6 +21,7 @@ from guard.asked import Asked
 from guard.enforcement import Binding
 from guard.errors import GuardError, UpstreamGarbage
 from guard.messages import strings
+from guard.policy import Policy
 from guard.restrict import Event, Trim
 
 if TYPE_CHECKING:
@@ -99,11 +100,11 @@ class Endpoint(ABC):
     def shape(self, asked: Asked) -> Shape:
         """How one answer is read and rewritten."""
 
-    def filter(self, binding: Binding, asked: Asked) -> AnswerFilter:
-        """The output filter for one answer."""
+    def filter(self, binding: Binding, asked: Asked, flagged: Policy | None = None) -> AnswerFilter:
+        """The output filter for one answer; `flagged`: the policy that the request fell under."""
         from guard.api.stream import AnswerFilter
 
-        return AnswerFilter(self.shape(asked), binding, asked)
+        return AnswerFilter(self.shape(asked), binding, asked, flagged)
 
     # --- errors ----------------------------------------------------------------------------
 

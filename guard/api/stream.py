@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,16 +11,21 @@ from guard.api.sse import Block, SSEDecoder, beside_data
 from guard.asked import Asked
 from guard.enforcement import Binding
 from guard.errors import GuardError, UpstreamError, UpstreamGarbage
+from guard.policy import Policy
 from guard.restrict import (
     EndLane,
     Event,
     Forward,
     HoldBack,
+    Meant,
     Phrase,
     PhraseAutomaton,
+    Question,
     Release,
     Scanner,
+    SentenceHold,
     Trim,
+    forgotten_sentences,
 )
 from guard.restrict.phrases import join
 from guard.rewind.watch import Watch
@@ -38,9 +43,13 @@ def is_supplied(phrase: Phrase, texts: Iterable[str]) -> bool:
 
 @dataclass(slots=True)
 class Findings:
-    """What the output filter did to one answer: policies by what became of their matches."""
+    """What the output filter did to one answer: policies by what became of their matches.
+
+    `meaning`: the highest score of a sentence that says what a policy forgets, by policy.
+    """
 
     cut: list[str] = field(default_factory=list)
+    meaning: dict[str, float] = field(default_factory=dict)
     shadowed: set[str] = field(default_factory=set)
     stripped: int = 0
     most_held: int = 0
@@ -74,9 +83,16 @@ class Shadow:
 
 
 class AnswerFilter:
-    """The output filter for one answer of an endpoint, whole or streamed."""
+    """The output filter for one answer of an endpoint, whole or streamed.
 
-    def __init__(self, shape: Shape, binding: Binding, asked: Asked) -> None:
+    `flagged`: the policy that the request fell under. Where it says so, sentences are judged by
+    meaning besides: after `whole`, `feed` and `flush` the caller asks for `questions` and brings
+    the verdicts to `settle`, which returns what then may leave. Without that it does not leave.
+    """
+
+    def __init__(
+        self, shape: Shape, binding: Binding, asked: Asked, flagged: Policy | None = None
+    ) -> None:
         self._shape = shape
         self._asked = asked
         self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
@@ -85,6 +101,7 @@ class AnswerFilter:
         # Without an enforced policy the answer is only watched: its bytes are not touched.
         self._acts = bool(binding.enforced)
         self._template: dict[str, object] = {}
+        self._body: bytes | None = None  # of a whole answer that is rewritten or judged
         self._done = False
         self._harmless: set[bytes] = set()  # event names come again and again
         self.failure: UpstreamError | None = None
@@ -93,6 +110,9 @@ class AnswerFilter:
         self._shadow = (
             Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
         )
+        self._meaning: SentenceHold[Part] | None = None
+        if self._acts and flagged is not None and forgotten_sentences(flagged):
+            self._meaning = SentenceHold(self._exempt, asked.leads)
 
     @cached_property
     def _hold(self) -> HoldBack[Part]:
@@ -111,7 +131,8 @@ class AnswerFilter:
     @property
     def cut_short(self) -> bool:
         """True when every lane was cut: the upstream need not go on."""
-        return len(self._hold.cut_lanes) >= self._asked.lanes
+        last = self._hold if self._meaning is None else self._meaning
+        return len(last.cut_lanes) >= self._asked.lanes
 
     @property
     def template(self) -> dict[str, object]:
@@ -134,26 +155,29 @@ class AnswerFilter:
             self._shadow.flush()
         if not self._acts:
             return body
-        if event.payload.clean and not self._asked.leads and not self._finds(event):
+        plain = event.payload.clean and not self._asked.leads and self._meaning is None
+        if plain and not self._finds(event):
             return body
-        return self._rewritten(event, body)
-
-    def _rewritten(self, event: Event[Part], body: bytes) -> bytes:
+        self._body = body
         self._template = event.payload.answer or {}
         if self.watch is not None:
             self.watch.note(event)
-        for release in self._hold.feed(event) + self._hold.flush():
+        return self._rewritten(self._judged(self._hold.feed(event) + self._hold.flush(), end=True))
+
+    def _rewritten(self, releases: Sequence[Release[Part]]) -> bytes:
+        assert self._body is not None
+        for release in releases:
             if isinstance(release, Trim):
-                body = self._shape.trimmed_whole(release)
+                self._body = self._shape.trimmed_whole(release)
             elif isinstance(release, EndLane):
                 if self.watch is None or not self.watch.keeps(release):
                     self._note_cut(release)
                 else:
                     self.watch.waiting[release.lane].releases.append(release)
-            elif not event.payload.clean:
+            elif not release.event.payload.clean:
                 self.findings.stripped += 1
-                body = self._shape.stripped_whole(event.payload)
-        return body
+                self._body = self._shape.stripped_whole(release.event.payload)
+        return self._body if releases else b""
 
     def _finds(self, event: Event[Part]) -> bool:
         texts: dict[object, str] = {}
@@ -177,10 +201,37 @@ class AnswerFilter:
         # After the end mark, or a cut, what is left of a block is nobody's any more.
         out = b"" if self._done else self._take_all(self._decoder.flush())
         if self._acts and not self._done and self.failure is None:
-            out += self._write(self._hold.flush())
+            out += self._write(self._judged(self._hold.flush(), end=True))
         if self._shadow is not None:
             self._shadow.flush()
         return out if self._acts else b""
+
+    def questions(self) -> list[Question]:
+        """Sentences to judge before what they are in may leave; each is handed out once."""
+        return [] if self._meaning is None else self._meaning.questions()
+
+    def settle(self, said: Sequence[Meant | None]) -> bytes:
+        """Take the verdicts on those sentences, in their order; returns what then may leave."""
+        assert self._meaning is not None, "only a judged answer has questions"
+        for verdict in said:
+            if verdict is not None:
+                best = max(verdict.score, self.findings.meaning.get(verdict.policy, verdict.score))
+                self.findings.meaning[verdict.policy] = best
+        releases = self._meaning.settle(said)
+        if self._body is not None:
+            return self._rewritten(releases)
+        out = self._write(releases)
+        if not self._done and self.cut_short:
+            self._done = True
+            out += self._write([Forward(Event(Part(self._shape.end, done=True)))])
+        return out
+
+    def _judged(self, releases: list[Release[Part]], *, end: bool = False) -> list[Release[Part]]:
+        """Of what matching lets go, what need not wait for its meaning to be judged."""
+        if self._meaning is None:
+            return releases
+        free = self._meaning.feed(releases)
+        return free + self._meaning.flush() if end else free
 
     def _take_all(self, blocks: Iterable[Block]) -> bytes:
         out = bytearray()
@@ -218,7 +269,8 @@ class AnswerFilter:
         if event.payload.done:
             # After the end mark nothing can complete a match: what is held is benign text.
             releases += self._hold.flush()
-        held = self._hold.held
+        releases = self._judged(releases, end=event.payload.done)
+        held = self._hold.held + (self._meaning.held if self._meaning is not None else 0)
         self.findings.most_held = max(self.findings.most_held, held)
         if held > MAX_HELD:
             raise UpstreamGarbage("the model server's answer cannot be checked")

@@ -21,6 +21,7 @@ from guard.errors import EngineError
 from guard.policy import Policy
 from guard.restrict import Phrase
 from guard.restrict.shelf import Shelf, held_by_all, shard_name
+from guard.restrict.soft import SoftPenalties
 
 log = logging.getLogger("guard.engine")
 
@@ -55,6 +56,8 @@ class EngineSets:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: frozenset[str] = frozenset()
         self._names: dict[tuple[str, str], str] = {}  # shards by policy hash and kind
+        self._enforcement: Enforcement | None = None
+        self._soft_held: frozenset[str] = frozenset()
         self._loose: dict[str, Shards] = {}  # manifests of several tries, to be merged
 
     # --- requests ----------------------------------------------------------------------------
@@ -84,6 +87,16 @@ class EngineSets:
             texts = None
         return [name for name in (names, texts) if name is not None]
 
+    def soft_of(self, flagged: Policy | None) -> list[str]:
+        """The soft penalties of a policy that a request fell under: an id that every engine holds.
+        They steer and forbid nothing: until they are held there are none."""
+        if flagged is None or self._enforcement is None:
+            return []
+        soft = self._enforcement.soft_for(flagged)
+        if soft is None or soft.id not in self._soft_held:
+            return []
+        return [soft.id]
+
     def _publish_later(self, binding: Binding) -> None:
         key = _key(binding)
         if key in self._publishing:
@@ -110,6 +123,8 @@ class EngineSets:
         """
         for key in keys:
             self.publish(enforcement.binding(key, ""))
+        for soft in _softs(enforcement):
+            self.shelf.publish_soft(soft)
 
     def publish(self, binding: Binding) -> None:
         """Put a binding's phrases on the shelf. Raises EngineError."""
@@ -144,8 +159,9 @@ class EngineSets:
         return self._names[key]
 
     def keep_only(self, enforcement: Enforcement) -> None:
-        """Forget the bindings of policies that are gone; their manifests leave the shelf once no
-        proxy keeps them any more."""
+        """This set is in force. Forget the bindings of policies that are gone; their manifests
+        leave the shelf once no proxy keeps them any more."""
+        self._enforcement = enforcement
         hashes = {policy.hash for policy in enforcement.policies.policies}
         self._published = {k: v for k, v in self._published.items() if hashes.issuperset(k)}
         self._names = {k: v for k, v in self._names.items() if k[0] in hashes}
@@ -169,12 +185,19 @@ class EngineSets:
     def _look(self) -> frozenset[str]:
         engines = self.shelf.engines()
         metrics.ENGINES.set(len(engines))
+        softs = [] if self._enforcement is None else _softs(self._enforcement)
+        for soft in softs:  # what lies near is found after the set took over, and changes the id
+            self.shelf.publish_soft(soft)
+        self._soft_held = frozenset(
+            soft.id for soft in softs if held_by_all(engines, soft.id, "soft")
+        )
         return frozenset(name for name in self.manifests if held_by_all(engines, name))
 
     def _upkeep(self) -> None:
         """Keep what is in use on the shelf, clear the rest, and merge small tries into one. Engines
         use the small ones until they hold the merged one."""
-        self.shelf.keep(self.manifests)
+        softs = [] if self._enforcement is None else _softs(self._enforcement)
+        self.shelf.keep(self.manifests, [soft.id for soft in softs])
         self.shelf.withdraw(_UNUSED_SECONDS)
         for name, shards in list(self._loose.items()):
             manifest = self.shelf.manifest(name)
@@ -196,6 +219,13 @@ class EngineSets:
     def held(self) -> frozenset[str]:
         """Those that every rank of every live engine holds."""
         return self._held
+
+
+def _softs(enforcement: Enforcement) -> list[SoftPenalties]:
+    """The soft penalties of a set's policies whose flagged requests the model answers."""
+    answered = (p for p in enforcement.policies.policies if p.action == "restrict")
+    found = (enforcement.soft_for(policy) for policy in answered)
+    return [soft for soft in found if soft is not None]
 
 
 def _key(binding: Binding) -> tuple[str, ...]:

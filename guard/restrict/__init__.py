@@ -1,26 +1,40 @@
 """What must not come out: folding, the phrase automaton, and hold-back for streams."""
 
+from guard.errors import Problem
+from guard.policy.compiled import Policy
 from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.holdback import EndLane, Event, Forward, HoldBack, Piece, Release, Trim
+from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
 from guard.restrict.phrases import Phrase, lint_phrases, name_phrases, text_phrases
+from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
 
-# The name that `guard policy lint` asks for.
-lint_patterns = lint_phrases
+
+def lint_patterns(policy: Policy) -> list[Problem]:
+    """What `guard policy lint` is told of a policy's names, texts and soft penalties."""
+    return [*lint_phrases(policy), *lint_soft(policy)]
+
 
 __all__ = [
+    "UNJUDGED",
     "EndLane",
     "Event",
     "Forward",
     "HoldBack",
     "Match",
+    "Meant",
     "Phrase",
     "PhraseAutomaton",
     "Piece",
+    "Question",
     "Release",
     "Scanner",
+    "SentenceHold",
+    "SoftPenalties",
     "Trim",
+    "forgotten_sentences",
     "lint_patterns",
     "lint_phrases",
     "name_phrases",
+    "soft_penalties",
     "text_phrases",
 ]

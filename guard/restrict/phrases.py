@@ -32,7 +32,7 @@ COMMON_START_BITS = 12.0  # a word with less is one of the few hundred that begi
 LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
 LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
 
-Kind = Literal["name", "text"]
+Kind = Literal["name", "text", "meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ def _frequencies() -> dict[str, float]:
     from wordfreq import get_frequency_dict
 
     return dict(get_frequency_dict("en", wordlist="small"))
+
+
+def general_words() -> list[str]:
+    """The words of general English, commonest first."""
+    return list(_frequencies())
 
 
 def surprise(word: bytes) -> float:

@@ -2,6 +2,7 @@
 
     tries/<hash>.npz          phrases of some policies as a compiled trie; never changes
     manifests/<id>.json       a set of policies' shards, and the tries that hold their phrases
+    soft/<id>.json            a policy's soft penalties, by word; never changes
     engines/<name>/rank-<r>.json   what one rank of one engine says it holds, every second
 
 A shard is the phrases of one policy, named by their hash; a manifest's id is the hash of its
@@ -29,6 +30,7 @@ import numpy as np
 from guard.errors import EngineError
 from guard.restrict.outlook import Outlook, outlook
 from guard.restrict.phrases import Phrase
+from guard.restrict.soft import SoftPenalties
 from guard.restrict.trie import Trie, build_trie
 
 MOST_TRIES = 4  # a manifest with more is merged at once
@@ -61,11 +63,13 @@ def manifest_id(shards: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(set(shards))).encode()).hexdigest()
 
 
-def held_by_all(engines: Mapping[str, Sequence[Mapping[str, Any]]], manifest: str) -> bool:
-    """Whether every rank of every engine (as `Shelf.engines` gives them) holds a manifest; False
-    without any engine."""
+def held_by_all(
+    engines: Mapping[str, Sequence[Mapping[str, Any]]], name: str, what: str = "manifests"
+) -> bool:
+    """Whether every rank of every engine (as `Shelf.engines` gives them) holds a manifest, or what
+    else its reports list (`soft`); False without any engine."""
     return bool(engines) and all(
-        len(ranks) == ranks[0]["ranks"] and all(manifest in rank["manifests"] for rank in ranks)
+        len(ranks) == ranks[0]["ranks"] and all(name in rank.get(what, ()) for rank in ranks)
         for ranks in engines.values()
     )
 
@@ -76,7 +80,7 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            for name in ("tries", "manifests", "engines"):
+            for name in ("tries", "manifests", "soft", "engines"):
                 (path / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise EngineError(f"the shelf {path} cannot be used: {error.strerror}") from error
@@ -107,17 +111,31 @@ class Shelf:
         merged = self._write_trie({shard: shards[shard] for shard in manifest.shards})
         return self._write_manifest(Manifest(manifest.id, manifest.shards, (merged,)))
 
-    def keep(self, manifests: Iterable[str]) -> None:
+    def publish_soft(self, penalties: SoftPenalties) -> str:
+        """Put soft penalties on the shelf; returns their id."""
+        path = self._soft_path(penalties.id)
+        if not path.exists():
+            _write(path, json.dumps({"words": dict(penalties.words)}))
+        return penalties.id
+
+    def keep(self, manifests: Iterable[str], soft: Iterable[str] = ()) -> None:
         """Say that these are still in use: `withdraw` leaves alone what was said so lately."""
-        for name in manifests:
+        paths = [self.path / "manifests" / f"{name}.json" for name in manifests]
+        for path in [*paths, *map(self._soft_path, soft)]:
             try:
-                os.utime(self.path / "manifests" / f"{name}.json")
+                os.utime(path)
             except OSError:
                 continue  # withdrawn by another proxy in between; it will be published again
 
     def withdraw(self, unused_for: float) -> None:
-        """Remove the manifests that nobody has kept for so many seconds, the tries that no
-        manifest names, and the reports of engines that are long gone."""
+        """Remove the manifests and soft penalties that nobody has kept for so many seconds, the
+        tries that no manifest names, old tables, and the reports of engines that are long gone."""
+        for path in (self.path / "soft").glob("*.json"):
+            if _age(path) > unused_for:
+                path.unlink(missing_ok=True)
+        for path in (self.path / "tables").glob("*"):
+            if _age(path) > _LONG_GONE:  # it will be compiled again if anybody needs it
+                path.unlink(missing_ok=True)
         named: set[str] = set()
         for path in (self.path / "manifests").glob("*.json"):
             manifest = self.manifest(path.stem)
@@ -155,6 +173,15 @@ class Shelf:
             return None
         return Manifest(name, tuple(read["shards"]), tuple(read["tries"]))
 
+    def softs(self) -> set[str]:
+        """The ids of soft penalties on the shelf."""
+        return {path.stem for path in (self.path / "soft").glob("*.json")}
+
+    def soft(self, name: str) -> dict[str, float] | None:
+        """Soft penalties by folded word; None when they are not there or cannot be read."""
+        words = (_read_json(self._soft_path(name)) or {}).get("words")
+        return words if isinstance(words, dict) else None
+
     def trie(self, name: str) -> tuple[Trie, Outlook]:
         """A compiled trie. Raises EngineError when it is not there or is damaged."""
         try:
@@ -174,6 +201,9 @@ class Shelf:
         _write(folder / f"rank-{rank}.json", json.dumps({**said, "heartbeat": time.time()}))
 
     # --- files -----------------------------------------------------------------------------
+
+    def _soft_path(self, name: str) -> Path:
+        return self.path / "soft" / f"{name}.json"
 
     def _trie_path(self, name: str) -> Path:
         return self.path / "tries" / f"{name}.npz"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from guard.asked import Asked
 from guard.enforcement import Binding
+from guard.policy import Policy
 from guard.rewind.answer import Rewinding
 from guard.rewind.fields import SHAPES, Recipe
 from guard.rewind.job import Job, Pump
@@ -27,6 +28,8 @@ class Asking(Protocol):
     def asked(self) -> Asked: ...
     @property
     def body(self) -> bytes: ...
+    @property
+    def flagged(self) -> Policy | None: ...
 
 
 class Rewinder:
@@ -64,7 +67,7 @@ class Rewinder:
         assert recipe is not None, "a lane waits only where there is a recipe"
 
         def continued(asked: Asked) -> Any:
-            part = call.endpoint.filter(binding, asked)
+            part = call.endpoint.filter(binding, asked, call.flagged)
             leads = asked.leads
             part.watch = Watch(recipe.shape, leads, watch.budget, watch.recipe, part=True)
             return part

@@ -18,8 +18,10 @@ from guard.workers.frames import FrameError, FrameReader, frame
 from guard.workers.messages import (
     AUDIT,
     CANCEL,
+    NEAR,
     PREPARE,
     SCORE,
+    SIMILAR,
     UnknownSet,
     carried,
     packed_signals,
@@ -48,6 +50,8 @@ class Hub:
         self._operations: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {
             PREPARE: self._prepare,
             SCORE: self._score,
+            SIMILAR: self._similar,
+            NEAR: self._near,
             AUDIT: self._audit,
         }
 
@@ -129,13 +133,25 @@ class Hub:
     async def _score(
         self, set_hash: str, texts: Sequence[str], subjects: Sequence[int]
     ) -> list[list[Any]]:
-        building = self._sets.get(set_hash)
-        if building is None:
-            raise UnknownSet
-        nearest = await asyncio.shield(building)
+        nearest = await self._nearest(set_hash)
         if nearest is None:
             return []
         return packed_signals(await nearest.score(texts, frozenset(subjects)))
+
+    async def _similar(self, set_hash: str, sentences: Sequence[str], subject: int) -> list[float]:
+        nearest = await self._nearest(set_hash)
+        if nearest is None:
+            raise LookupError("the set has no texts")
+        return [float(score) for score in await nearest.similar(sentences, subject)]
+
+    async def _near(self, words: Sequence[str], floor: float) -> dict[str, float]:
+        return dict(await self._services.near_words(words, floor))
+
+    async def _nearest(self, set_hash: str) -> Nearest | None:
+        building = self._sets.get(set_hash)
+        if building is None:
+            raise UnknownSet
+        return await asyncio.shield(building)
 
     async def _audit(self, record: dict[str, Any]) -> None:
         # A record under way is finished whoever goes: half of one would break the chain.

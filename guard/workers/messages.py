@@ -11,12 +11,17 @@ from typing import Any
 
 from classifiers import Closed, QueueFull, Signal, TooManyTokens
 from guard.errors import DetectorError
-from guard.policy import Match, Policy, PolicySet
+from guard.policy import Match, Pair, Policy, PolicySet, Restrict
+from guard.restrict import forgotten_sentences
 
 PREPARE = "prepare"
 """Argument: the set's hash, and its prompts or null. The hub answers when it can score it."""
 SCORE = "score"
 """Arguments: the set's hash, texts, subjects. The hub answers with signals."""
+SIMILAR = "similar"
+"""Arguments: the set's hash, sentences, subject. The hub answers with a cosine for each."""
+NEAR = "near"
+"""Arguments: words, a cosine. The hub answers with the words near them and their cosines."""
 AUDIT = "audit"
 """Argument: a record. The hub answers when it is on disk."""
 CANCEL = "cancel"
@@ -65,16 +70,32 @@ def raised(kind: str, arguments: Sequence[Any]) -> Exception:
 
 
 def packed_set(policies: PolicySet) -> list[list[Any]]:
-    """What the encoder needs of a set. Policies without prompts go too, and keep the numbering."""
-    return [[p.name, p.prompts, p.match.similarity] for p in policies.policies]
+    """What the encoder needs of a set. Policies without prompts go too, and keep the numbering;
+    texts only where answers are compared with them by meaning."""
+    return [[p.name, p.prompts, p.match.similarity, *_packed_texts(p)] for p in policies.policies]
+
+
+def _packed_texts(policy: Policy) -> list[Any]:
+    if not forgotten_sentences(policy):
+        return [None, [], []]
+    answers = [pair.answer for pair in policy.pairs]
+    return [policy.restrict.meaning, policy.texts, answers]
 
 
 def unpacked_set(rows: Iterable[Sequence[Any]]) -> PolicySet:
-    """That part of the set: same order, same numbers, nothing but prompts."""
+    """That part of the set: same order, same numbers, nothing but prompts and those texts."""
     return PolicySet(
         tuple(
-            Policy(name=name, prompts=tuple(prompts), match=Match(similarity=similarity))
-            for name, prompts, similarity in rows
+            Policy(
+                name=name,
+                prompts=tuple(prompts),
+                match=Match(similarity=similarity),
+                action="restrict",
+                restrict=Restrict(meaning=meaning),
+                texts=tuple(texts),
+                pairs=tuple(Pair("", answer) for answer in answers),
+            )
+            for name, prompts, similarity, meaning, texts, answers in rows
         )
     )
 

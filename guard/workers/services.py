@@ -11,12 +11,22 @@ from typing import Any
 from classifiers import Signal
 from guard.audit import AuditLog, NoAudit
 from guard.config import Settings
+from guard.detect import needs_encoder
 from guard.errors import DetectorError
 from guard.limits import Limits
 from guard.policy import PolicySet
 from guard.workers import rows
 from guard.workers.client import HubClient
-from guard.workers.messages import AUDIT, PREPARE, SCORE, UnknownSet, packed_set, unpacked_signals
+from guard.workers.messages import (
+    AUDIT,
+    NEAR,
+    PREPARE,
+    SCORE,
+    SIMILAR,
+    UnknownSet,
+    packed_set,
+    unpacked_signals,
+)
 from guard.workers.place import Place
 
 log = logging.getLogger("guard.workers")
@@ -43,13 +53,19 @@ class RemoteNearest:
 
     async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
         """As `NearestPrompt.score`, with its errors; DetectorError when the hub is lost."""
-        arguments = (self._policies.hash, list(texts), sorted(subjects))
+        return unpacked_signals(await self._call(SCORE, list(texts), sorted(subjects)))
+
+    async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
+        """As `NearestPrompt.similar`, with its errors; DetectorError when the hub is lost."""
+        found: list[float] = await self._call(SIMILAR, list(sentences), subject)
+        return found
+
+    async def _call(self, operation: str, *arguments: Any) -> Any:
         try:
-            found = await self._hub.call(SCORE, *arguments)
+            return await self._hub.call(operation, self._policies.hash, *arguments)
         except UnknownSet:  # the hub is a new one, or had many sets since
             await self.prepare()
-            found = await self._hub.call(SCORE, *arguments)
-        return unpacked_signals(found)
+            return await self._hub.call(operation, self._policies.hash, *arguments)
 
 
 class RemoteAudit:
@@ -87,7 +103,7 @@ class HubServices:
 
     def build_nearest(self, policies: PolicySet) -> RemoteNearest | None:
         """The hub's detector of this set; `prepare` has the hub build it."""
-        if not any(policy.prompts for policy in policies.policies):
+        if not needs_encoder(policies):
             return None
         return RemoteNearest(self._hub, policies)
 
@@ -97,6 +113,12 @@ class HubServices:
         if nearest is not None:
             await nearest.prepare()
         self._in_use = nearest
+
+    async def near_words(self, words: Sequence[str], floor: float) -> Mapping[str, float]:
+        """By the hub's encoder."""
+        await self._hub.connected.wait()
+        found: dict[str, float] = await self._hub.call(NEAR, list(words), floor)
+        return found
 
     @asynccontextmanager
     async def running(self, policies: PolicySet) -> AsyncIterator[None]:

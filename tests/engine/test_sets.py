@@ -141,3 +141,31 @@ def test_without_an_enforced_policy_nothing_is_told(tmp_path: Path) -> None:
     held = Held(tmp_path, SHADOW)
     assert held.of("Hello") == []
     assert held.shelf.manifests() == set()
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (Policy("a", entities=(Entity("Ottoline Varga"),), action="restrict"), True),
+        (Policy("b", entities=(Entity("Ottoline Varga"),), action="refuse"), False),
+        (
+            Policy(
+                "c",
+                entities=(Entity("Ottoline Varga"),),
+                action="restrict",
+                restrict=Restrict(penalty=0.0),
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_flagged_request_is_told_its_policys_soft_penalties_once_they_are_held(
+    tmp_path: Path, policy: Policy, told: bool
+) -> None:
+    held = Held(tmp_path, policy)
+    held.sets.keep_only(held.enforcement)
+    assert held.sets.soft_of(policy) == []
+    held.look()
+    held.look()
+    assert bool(held.sets.soft_of(policy)) is told
+    assert held.sets.soft_of(None) == []

@@ -163,6 +163,25 @@ def test_an_event_of_two_lanes_is_trimmed_for_one_of_them() -> None:
     assert client.ended == [0]
 
 
+def test_what_else_an_event_says_after_its_match_is_dropped_unread() -> None:
+    whole: Event[object] = Event(
+        "whole",
+        (0,),
+        (
+            Piece(0, "before", "I remember ", "b"),
+            Piece(0, "reasoning", "see Harry Potter now", "r"),
+            Piece(0, "content", "Hina is here", "c"),
+        ),
+        ends=(0,),
+    )
+    client, _ = run([whole])
+    assert dict(client.text) == {
+        (0, "before"): "I remember ",
+        (0, "reasoning"): "see ",
+        (0, "content"): "",
+    }
+
+
 def test_the_end_of_a_lane_is_a_word_boundary() -> None:
     done: Event[object] = Event("end", (0,), (), ends=(0,))
     client, _ = run([delta(0, "I met Harry Potter"), done])

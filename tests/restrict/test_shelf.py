@@ -147,3 +147,20 @@ def test_reach_counts_letters_to_the_nearest_phrase_and_equal_ends_have_equal_sh
     a, x = 1, 2
     assert ahead.shape[a] != ahead.shape[x]
     assert len(np.unique(ahead.shape)) < trie.nodes
+
+
+def test_soft_penalties_are_kept_and_withdrawn_like_sets(tmp_path: Path) -> None:
+    from guard.restrict.soft import SoftPenalties
+
+    shelf = Shelf(tmp_path)
+    kept, gone = (SoftPenalties({word: 4.0}) for word in ("radium", "polonium"))
+    for soft in (kept, gone):
+        assert shelf.publish_soft(soft) == soft.id
+    long_ago = time.time() - 1000
+    for path in tmp_path.glob("soft/*"):
+        os.utime(path, (long_ago, long_ago))
+    shelf.keep([], [kept.id])
+    shelf.withdraw(unused_for=100)
+    assert shelf.softs() == {kept.id}
+    assert shelf.soft(kept.id) == {"radium": 4.0}
+    assert shelf.soft(gone.id) is None

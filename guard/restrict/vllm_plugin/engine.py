@@ -24,6 +24,7 @@ from guard.errors import EngineError
 from guard.restrict.forest import Forest
 from guard.restrict.outlook import Outlook
 from guard.restrict.shelf import Shelf
+from guard.restrict.soft import WholeWords
 from guard.restrict.trie import Trie
 from guard.restrict.vllm_plugin.arguments import Arguments, read_arguments
 from guard.restrict.vocabulary import Vocabulary
@@ -88,6 +89,7 @@ class Engine:
         self._tries: dict[str, _Planted] = {}
         self._manifests: dict[str, tuple[str, ...]] = {}
         self._soft: dict[str, Penalties] = {}
+        self._whole_words: WholeWords | None = None
         self._served: Counter[str] = Counter()
         self._refused: set[str] = set()  # tries that there was no room for, or that are damaged
         self._reported = 0.0
@@ -114,7 +116,8 @@ class Engine:
     def soft(self, names: Sequence[str]) -> Penalties | None:
         """The soft penalties of some names together, the larger of two for one token; None when
         there are none. An unknown name penalises nothing: it steers, and forbids nothing."""
-        found = [self._soft[name] for name in names if name in self._soft]
+        held = self._soft
+        found = [held[name] for name in names if name in held]
         if len(found) <= 1:
             return found[0] if found else None
         ids = np.unique(np.concatenate([ids for ids, _ in found]))
@@ -165,6 +168,7 @@ class Engine:
             for name in self._manifests.keys() - wanted:
                 del self._manifests[name]
                 changed = True
+        changed |= self._follow_soft()
         changed |= self._drop_unused() or self._refused != refused
         due = changed or time.monotonic() - self._reported >= _REPORT_SECONDS
         if self._reports and due:
@@ -210,6 +214,23 @@ class Engine:
             raise
         return _Planted(root, end)
 
+    def _follow_soft(self) -> bool:
+        """Hold the soft penalties that are on the shelf, as those of this vocabulary's tokens."""
+        wanted = self._shelf.softs()
+        changed = False
+        for name in sorted(wanted - self._soft.keys()):
+            words = self._shelf.soft(name)
+            if words is not None:
+                if self._whole_words is None:
+                    self._whole_words = WholeWords(self.vocabulary)
+                self._soft[name] = self._whole_words.penalties(words)
+                changed = True
+        if not self._soft.keys() <= wanted:
+            # Replaced as a whole: requests read it from another thread.
+            self._soft = {name: held for name, held in self._soft.items() if name in wanted}
+            changed = True
+        return changed
+
     def _drop_unused(self) -> bool:
         with self._lock:
             named = {trie for tries in self._manifests.values() for trie in tries}
@@ -233,6 +254,7 @@ class Engine:
             "rank": self._rank,
             "ranks": self._ranks,
             "manifests": held,
+            "soft": sorted(self._soft),
             "served": served,
             "refused": sorted(self._refused),
             "nodes": {"used": self.forest.used, "reserved": self.forest.nodes},
