@@ -20,7 +20,7 @@ from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
-from guard.engine import EngineSets
+from guard.engine import CanaryWatch, EngineSets
 from guard.errors import ConfigError, EngineError, PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
@@ -151,6 +151,7 @@ class Worker:
                 engine=self._engine,
             ),
             engine=self._engine,
+            canary=None if self._engine is None else CanaryWatch(self._engine.shelf, upstream),
         )
         self._take_over(self._made_ready(store.current))
 
@@ -164,6 +165,7 @@ class Worker:
             )
             aging = asyncio.create_task(self._count_overdue())
             following = asyncio.create_task(self._follow_engines())
+            proving = asyncio.create_task(self._prove_engines())
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -174,6 +176,7 @@ class Worker:
                 gc.unfreeze()
                 aging.cancel()
                 following.cancel()
+                proving.cancel()
                 stop.set()
                 await watching
 
@@ -200,6 +203,10 @@ class Worker:
     async def _follow_engines(self) -> None:
         if self._engine is not None:
             await self._engine.follow()
+
+    async def _prove_engines(self) -> None:
+        if self.state.canary is not None:
+            await self.state.canary.follow()
 
     async def _count_overdue(self) -> None:
         """Dates pass while the files stay as they are."""
