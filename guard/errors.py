@@ -11,7 +11,8 @@ GuardError
 ├── UpstreamError          the model server failed; carries HTTP status
 │   ├── UpstreamUnreachable    no connection (502)
 │   ├── UpstreamTimeout        no answer, or no next byte, in time (504)
-│   └── UpstreamGarbage        an answer that is not what the endpoint promises (502)
+│   ├── UpstreamGarbage        an answer that is not what the endpoint promises (502)
+│   └── GenerationEnded        the engine ended a request in an error (502)
 ├── DetectorError          the detectors gave no verdict: the request fails closed (503)
 └── EngineError            a model server, or what guard runs inside it, cannot do its work
 
@@ -139,6 +140,10 @@ class UpstreamGarbage(UpstreamError):
     """The model server sent something that is not an answer of this endpoint."""
 
     code = "upstream_invalid_response"
+
+
+class GenerationEnded(UpstreamError):
+    """The engine ended a request's generation in an error, inside a stream."""
 
 
 class DetectorError(GuardError):

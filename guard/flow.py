@@ -23,9 +23,9 @@ from guard.asked import Asked
 from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
 from guard.enforcement import Binding, Enforcement
-from guard.engine import EngineSets
+from guard.engine import EngineSets, dead_end
 from guard.engine.steer import with_xargs
-from guard.errors import DetectorError, GuardError, RequestError, UpstreamError
+from guard.errors import DetectorError, GenerationEnded, GuardError, RequestError, UpstreamError
 from guard.policy import Policy
 from guard.restrict.vllm_plugin.arguments import as_xargs
 from guard.treatments import TREATMENTS, Answers, Said
@@ -65,6 +65,8 @@ class Filter(Protocol):
     def feed(self, chunk: bytes) -> bytes: ...
 
     def flush(self) -> bytes: ...
+
+    def end_filtered(self) -> bytes: ...
 
 
 class Endpoint(Answers, Protocol):
@@ -285,8 +287,12 @@ class Flow:
                 else:
                     await reply.drain()
             except UpstreamError as error:
-                metrics.UPSTREAM_ERRORS.labels(error.code).inc()
-                yield call.endpoint.error_events(error)
+                if isinstance(error, GenerationEnded) and self._is_dead_end(call, binding):
+                    yield filter_.end_filtered()
+                    await self._note_findings(call, filter_.findings, current, binding)
+                else:
+                    metrics.UPSTREAM_ERRORS.labels(error.code).inc()
+                    yield call.endpoint.error_events(error)
             except (OSError, DetectorError):
                 # The audit log refused a record: an answer that cannot be evidenced is not given.
                 yield call.endpoint.error_events(DetectorError("no audit record"))
@@ -297,11 +303,25 @@ class Flow:
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""
         body = await _read(reply)
+        gave_up = reply.status == dead_end.STATUS and dead_end.body_gave_up(body)
+        if gave_up and self._is_dead_end(call, binding):
+            return Answer(200, call.endpoint.refusal(call.asked, ""), outcome="filtered")
         metrics.UPSTREAM_ERRORS.labels(f"http_{reply.status}").inc()
         status = reply.status if reply.status >= 400 else 502
         shaped = call.endpoint.upstream_error(body, status, binding)
         kept = {name: value for name, value in reply.headers.items() if name == "retry-after"}
         return Answer(status, shaped, headers=kept, outcome="upstream_error")
+
+    def _is_dead_end(self, call: Call, binding: Binding) -> bool:
+        """Whether a request that the engine gave up had a grammar, and bans for it to meet."""
+        if self._engine is None or not call.endpoint.steerable or not binding.enforced:
+            return False
+        if not dead_end.has_grammar(call.body):
+            return False
+        if not self._engine.sets_of(binding, call.asked, call.flagged):
+            return False
+        metrics.DEAD_ENDS.inc()
+        return True
 
     def _answer(
         self, reply: Reply, body: bytes | AsyncGenerator[bytes, None], outcome: str = "served"

@@ -91,6 +91,10 @@ CANARIES = Counter(
     "Canary requests by result: obeyed, ignored (the plugin is off), failed (no answer).",
     ["result"],
 )
+DEAD_ENDS = Counter(
+    "guard_engine_dead_ends_total",
+    "Answers that ended because a grammar allowed only what is forbidden.",
+)
 
 
 def set_in_force(hash_: str, previous: str | None, policies: int, overdue: int) -> None:

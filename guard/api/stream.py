@@ -84,6 +84,7 @@ class AnswerFilter:
         self._acts = bool(binding.enforced)
         self._template: dict[str, object] = {}
         self._done = False
+        self._ended: set[int] = set()  # lanes that the upstream has ended
         self.failure: UpstreamError | None = None
         self.findings = Findings()
         self._shadow = (
@@ -159,6 +160,15 @@ class AnswerFilter:
             self._shadow.flush()
         return out if self._acts else b""
 
+    def end_filtered(self) -> bytes:
+        """The upstream gave up because of a ban: every lane that has not ended ends filtered."""
+        out = self._write(self._hold.flush())
+        self._done = True
+        open_lanes = set(range(self._asked.lanes)) - self._ended - set(self._hold.cut_lanes)
+        for lane in sorted(open_lanes):
+            out += self._surface.lane_end(lane, self._template)
+        return out + DONE_BLOCK
+
     def _take_all(self, blocks: Iterable[Block]) -> bytes:
         out = bytearray()
         try:
@@ -186,6 +196,7 @@ class AnswerFilter:
             self._shadow.watch(event)
         if not self._acts:
             return b""
+        self._ended.update(event.ends)
         releases = self._hold.feed(event)
         if event.payload.done:
             # After the end mark nothing can complete a match: what is held is benign text.

@@ -19,7 +19,8 @@ from guard.api.errors import error_body, error_bytes
 from guard.api.sse import DONE, Block, encode
 from guard.asked import Asked
 from guard.enforcement import Binding
-from guard.errors import GuardError, UpstreamError, UpstreamGarbage
+from guard.engine.dead_end import gave_up
+from guard.errors import GenerationEnded, GuardError, UpstreamError, UpstreamGarbage
 from guard.messages import strings, wrong_type
 from guard.restrict import Event, Piece, Trim
 
@@ -104,7 +105,8 @@ class Surface(ABC):
             return Event(Part(block.raw, done=True))
         answer = _object(block.data)
         if "error" in answer and "choices" not in answer:
-            raise UpstreamError("the model server reported an error")
+            kind = GenerationEnded if gave_up(answer) else UpstreamError
+            raise kind("the model server reported an error")
         return self._parse(block.raw, answer)
 
     def whole(self, body: bytes) -> Event[Part]:
