@@ -29,7 +29,7 @@ print(*sorted(name for name in sys.modules if name.startswith("guard")))
 """
 
 
-def imported(*modules: str) -> "subprocess.CompletedProcess[str]":
+def imported(*modules: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", SCRIPT, *modules],
         cwd=ROOT, capture_output=True, text=True, timeout=100,
