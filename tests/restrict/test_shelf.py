@@ -147,3 +147,24 @@ def test_reach_counts_letters_to_the_nearest_phrase_and_equal_ends_have_equal_sh
     a, x = 1, 2
     assert ahead.shape[a] != ahead.shape[x]
     assert len(np.unique(ahead.shape)) < trie.nodes
+
+
+@pytest.mark.parametrize(
+    ("mode", "folders", "files"),
+    [(0o2770, 0o2770, 0o660), (0o755, 0o700, 0o600), (0o700, 0o700, 0o600), (None, 0o700, 0o600)],
+)
+def test_a_group_may_use_only_a_shelf_that_was_made_for_it(
+    tmp_path: Path, mode: int | None, folders: int, files: int
+) -> None:
+    path = tmp_path / "shelf"
+    if mode is not None:
+        path.mkdir()
+        path.chmod(mode)
+    shelf = Shelf(path)
+    shelf.publish(dict([ONE]))
+    shelf.report("e", 0, {})
+    modes = {p: p.stat().st_mode & 0o7777 for p in path.rglob("*")}
+    assert {m for p, m in modes.items() if p.is_dir()} == {folders}
+    assert {m for p, m in modes.items() if p.is_file()} == {files}
+    if mode is None:
+        assert path.stat().st_mode & 0o777 == 0o700
