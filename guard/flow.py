@@ -289,7 +289,6 @@ class Flow:
             except UpstreamError as error:
                 if isinstance(error, GenerationEnded) and self._is_dead_end(call, binding):
                     yield filter_.end_filtered()
-                    await self._note_findings(call, filter_.findings, current, binding)
                 else:
                     metrics.UPSTREAM_ERRORS.labels(error.code).inc()
                     yield call.endpoint.error_events(error)

@@ -84,7 +84,7 @@ class AnswerFilter:
         self._acts = bool(binding.enforced)
         self._template: dict[str, object] = {}
         self._done = False
-        self._ended: set[int] = set()  # lanes that the upstream has ended
+        self._ended: set[int] = set()  # lanes whose end is out
         self.failure: UpstreamError | None = None
         self.findings = Findings()
         self._shadow = (
@@ -161,8 +161,9 @@ class AnswerFilter:
         return out if self._acts else b""
 
     def end_filtered(self) -> bytes:
-        """The upstream gave up because of a ban: every lane that has not ended ends filtered."""
-        out = self._write(self._hold.flush())
+        """The upstream gave up because of a ban: every lane that has not ended ends filtered. What
+        is held may be the beginning of what was banned, and is dropped."""
+        out = b""
         self._done = True
         open_lanes = set(range(self._asked.lanes)) - self._ended - set(self._hold.cut_lanes)
         for lane in sorted(open_lanes):
@@ -196,7 +197,6 @@ class AnswerFilter:
             self._shadow.watch(event)
         if not self._acts:
             return b""
-        self._ended.update(event.ends)
         releases = self._hold.feed(event)
         if event.payload.done:
             # After the end mark nothing can complete a match: what is held is benign text.
@@ -218,12 +218,14 @@ class AnswerFilter:
         for release in releases:
             if isinstance(release, Forward):
                 part = release.event.payload
+                self._ended.update(release.event.ends)
                 if part.clean:
                     out += part.raw
                 else:
                     self.findings.stripped += 1
                     out += self._surface.stripped_block(part)
             elif isinstance(release, Trim):
+                self._ended.update(release.event.ends)
                 out += self._surface.trimmed_block(release)
             else:
                 self._note_cut(release)

@@ -86,6 +86,7 @@ def test_a_stream_ends_filtered_once_a_lane(fleet: Fleet, proxy: Proxy) -> None:
     path = "/v1/chat/completions"
     events = [
         chat_chunk({"content": "It is"}, index=0),
+        chat_chunk({"content": " Harry Pot"}, index=0),  # held, and then dropped
         chat_chunk({"content": "Yes"}, index=1),
         chat_chunk({}, index=1, finish_reason="stop"),
         GAVE_UP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 
 from guard.cli.main import app
 from guard.demo.engine import Engine
-from tests.support.engine import Guarded
+from tests.support.engine import Guarded, engine_holds, eventually
+from tests.support.proxy import Proxy, write_policy
 from tests.support.tiny_llama import FORBIDDEN_NAME, NAME, prompt_of
 
 QUESTION = "Who painted the ceiling of Senn?"
@@ -49,20 +51,31 @@ def test_a_guard_is_ready_once_the_engine_has_obeyed(steered: Guarded) -> None:
     assert (engine["canary"], engine["engines"], engine["proved"]) == ("ok", 1, 1)
 
 
+@pytest.fixture(scope="module")
+def strict(
+    tiny_engine: Engine, shelf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    """A proxy under which a name stays forbidden where the request itself spells it out."""
+    policies = tmp_path_factory.mktemp("strict")
+    write_policy(policies, names=[FORBIDDEN_NAME], action="restrict", scope="any")
+    with Proxy(policies, tiny_engine.url, engine={"shelf": str(shelf)}) as proxy:
+        eventually(lambda: engine_holds(proxy.url), "the engine holds the policies")
+        yield proxy
+
+
 @pytest.mark.parametrize("grammar", ONLY_THE_NAME, ids=["choice", "schema"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
 def test_a_grammar_that_allows_only_the_forbidden_is_filtered(
-    steered: Guarded, grammar: dict[str, Any], stream: bool, path: str
+    strict: Proxy, grammar: dict[str, Any], stream: bool, path: str
 ) -> None:
-    # A name that a schema spells out counts as supplied; so the policy's scope must be `any`.
     body: dict[str, Any] = {"model": NAME, "max_tokens": 40, "stream": stream, **grammar}
     if path.endswith("chat/completions"):
         body["messages"] = [{"role": "user", "content": QUESTION}]
     else:
         body["prompt"] = prompt_of(QUESTION)
-    answer = httpx.post(f"{steered.url}{path}", json=body, timeout=60, trust_env=False)
+    answer = httpx.post(f"{strict.url}{path}", json=body, timeout=60, trust_env=False)
     assert answer.status_code == 200, answer.text
     assert '"finish_reason":"content_filter"' in answer.text
-    assert FORBIDDEN_NAME not in answer.text
+    assert not any(part in answer.text for part in FORBIDDEN_NAME.split())
     assert not stream or answer.text.endswith("data: [DONE]\n\n")
