@@ -129,7 +129,6 @@ PAST_THE_END = [
     {"ignore_eos": True},
     {"ignore_eos": True, "skip_special_tokens": False},
     {"min_tokens": 40, "stop_token_ids": [2], "skip_special_tokens": False},
-    {"thinking_token_budget": 2},
 ]
 
 
