@@ -109,9 +109,9 @@ async def _prove_each(
         ignored = sum(map(speaks, answers))
         metrics.CANARIES.labels("ignored").inc(ignored)
         metrics.CANARIES.labels("obeyed").inc(count - ignored)
+        proved, live = await _reported(shelf, before)
         if ignored:
             return Proof(frozenset(proved), "off")
-        proved, live = await _reported(shelf, before)
         if live and live <= proved:
             return Proof(frozenset(proved))
     return Proof(frozenset(proved), "unproved" if live else "no_engine")

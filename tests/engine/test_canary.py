@@ -89,6 +89,15 @@ async def test_what_is_not_seen_to_obey_is_not_proved(
     assert (await prove(client, fleet.shelf)).why == why
 
 
+async def test_one_that_ignores_the_canary_fails_the_proof_of_all_and_is_told_apart(
+    fleet: Fleet, client: Upstream
+) -> None:
+    fleet.join("one")
+    fleet.join("off", obeys=False)
+    await held(fleet)
+    assert await prove(client, fleet.shelf) == Proof(frozenset({"one"}), "off")
+
+
 async def test_an_engine_without_room_for_the_canary_is_not_proved(
     fleet: Fleet, client: Upstream
 ) -> None:
