@@ -12,7 +12,8 @@ GuardError
 │   ├── UpstreamUnreachable    no connection (502)
 │   ├── UpstreamTimeout        no answer, or no next byte, in time (504)
 │   ├── UpstreamGarbage        an answer that is not what the endpoint promises (502)
-│   └── CannotContinue         an answer cannot be taken back and continued there; nothing is wrong
+│   ├── CannotContinue         an answer cannot be taken back and continued there; nothing is wrong
+│   └── GenerationEnded        the engine ended a request in an error (502)
 ├── DetectorError          the detectors gave no verdict: the request fails closed (503)
 └── EngineError            a model server, or what guard runs inside it, cannot do its work
 
@@ -146,6 +147,10 @@ class CannotContinue(UpstreamError):
     """An answer that was cut cannot be continued faithfully by this model server."""
 
     code = "upstream_cannot_continue"
+
+
+class GenerationEnded(UpstreamError):
+    """The engine ended a request's generation in an error, inside a stream."""
 
 
 class DetectorError(GuardError):

@@ -28,10 +28,11 @@ from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
 from guard.endpoint import Endpoint, Filter, Findings
 from guard.enforcement import Binding, Enforcement
-from guard.engine import EngineSets
+from guard.engine import EngineSets, dead_end
 from guard.engine.steer import with_xargs
 from guard.errors import (
     DetectorError,
+    GenerationEnded,
     Overloaded,
     PayloadTooLarge,
     RequestError,
@@ -255,6 +256,9 @@ class Flow:
                     async for out in outs:
                         yield out
             except UpstreamError as error:
+                if isinstance(error, GenerationEnded) and self._is_dead_end(call, binding):
+                    yield filter_.end_filtered()
+                    return
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
                 waiting = filter_.watch.waiting if filter_.watch is not None else ()
                 out = b"".join([filter_.give_in(lane) for lane in waiting])
@@ -362,11 +366,25 @@ class Flow:
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""
         body = await _read(reply)
+        gave_up = reply.status == dead_end.STATUS and dead_end.body_gave_up(body)
+        if gave_up and self._is_dead_end(call, binding):
+            return Answer(200, call.endpoint.refusal(call.asked, ""), outcome="filtered")
         metrics.UPSTREAM_ERRORS.labels(f"http_{reply.status}").inc()
         status = reply.status if reply.status >= 400 else 502
         shaped = call.endpoint.upstream_error(body, status, binding)
         kept = {name: value for name, value in reply.headers.items() if name == "retry-after"}
         return Answer(status, shaped, headers=kept, outcome="upstream_error")
+
+    def _is_dead_end(self, call: Call, binding: Binding) -> bool:
+        """Whether a request that the engine gave up had a grammar, and bans for it to meet."""
+        if self._engine is None or not call.endpoint.steerable or not binding.enforced:
+            return False
+        if not dead_end.has_grammar(call.body):
+            return False
+        if not self._engine.sets_of(binding, call.asked, call.flagged):
+            return False
+        metrics.DEAD_ENDS.inc()
+        return True
 
     def _answer(
         self, reply: Reply, body: bytes | AsyncGenerator[bytes, None], outcome: str = "served"

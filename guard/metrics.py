@@ -88,14 +88,26 @@ ENCODER_CACHE_HITS = Gauge(
 ENCODER_BUSY_SECONDS = Gauge(
     "guard_encoder_busy_seconds", "Seconds the encoder has computed.", multiprocess_mode="livesum"
 )
-
-
 ENGINES = Gauge(
     "guard_engines", "Engines whose plugin reports on the shelf.", multiprocess_mode="livemax"
 )
 ENGINE_UNHELD = Counter(
     "guard_engine_unheld_total",
     "Requests sent without bans because an engine does not hold the policy set yet.",
+)
+ENGINES_PROVED = Gauge(
+    "guard_engine_proved",
+    "Engines that have obeyed the canary set (the least of the workers).",
+    multiprocess_mode="livemin",
+)
+CANARIES = Counter(
+    "guard_engine_canaries_total",
+    "Canary requests by result: obeyed, ignored (the plugin is off), failed (no answer).",
+    ["result"],
+)
+DEAD_ENDS = Counter(
+    "guard_engine_dead_ends_total",
+    "Answers that ended because a grammar allowed only what is forbidden.",
 )
 
 

@@ -20,7 +20,7 @@ from guard.audit import AuditFile, AuditLog, NoAudit
 from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
-from guard.engine import EngineSets
+from guard.engine import CanaryWatch, EngineSets
 from guard.errors import ConfigError, DetectorError, EngineError, PolicyError
 from guard.flow import Flow, InForce
 from guard.limits import Limits, table_shape
@@ -160,6 +160,7 @@ class Worker:
                 engine=self._engine,
             ),
             engine=self._engine,
+            canary=None if self._engine is None else CanaryWatch(self._engine.shelf, upstream),
         )
         ready = self._made_ready(store.current)
         self._take_over(ready)
@@ -177,6 +178,7 @@ class Worker:
             aging = asyncio.create_task(self._count_overdue())
             following = asyncio.create_task(self._follow_engines())
             self._soften()
+            proving = asyncio.create_task(self._prove_engines())
             # Policies and models live as long as the process: a collection that walks them all
             # would stop every stream for tens of milliseconds.
             gc.collect()
@@ -189,6 +191,7 @@ class Worker:
                 following.cancel()
                 if self._softening is not None:
                     self._softening.cancel()
+                proving.cancel()
                 stop.set()
                 await watching
 
@@ -229,6 +232,10 @@ class Worker:
         except DetectorError as error:
             # The distinctive words keep their penalty, and the filter reads every answer.
             log.warning("words near forgotten ones are not penalised: %s", error)
+
+    async def _prove_engines(self) -> None:
+        if self.state.canary is not None:
+            await self.state.canary.follow()
 
     async def _count_overdue(self) -> None:
         """Dates pass while the files stay as they are."""

@@ -23,7 +23,7 @@ POLICY_MARK = (
     "<!-- From here on written by `guard policy schema --markdown`; a test compares. -->\n"
 )
 _COMPLETION = frozenset({"install_completion", "show_completion"})  # Typer's own, for shells
-_KINDS = {str: "text", int: "whole number", Path: "path"}
+_KINDS = {str: "text", int: "whole number", Path: "path", float: "number"}
 
 
 def served_metrics() -> list[MetricWrapperBase]:

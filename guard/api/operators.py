@@ -35,7 +35,7 @@ def router(state: State) -> APIRouter:
     async def healthz() -> Response:
         return _json({"status": "ok"})
 
-    @routes.get("/readyz", summary="Policies are ready and the model server answers")
+    @routes.get("/readyz", summary="Policies, model server and its plugin are ready")
     async def readyz() -> Response:
         ready, details = await readiness(state)
         return _json(details, 200 if ready else 503)
@@ -74,13 +74,18 @@ async def readiness(state: State) -> tuple[bool, dict[str, Any]]:
     if state.engine is not None:
         sets, held = state.engine.manifests, state.engine.held
         details["engine"] = {"sets": len(sets), "held": len(sets & held)}
+        if state.canary is not None:
+            details["engine"] |= state.canary.report()
     try:
         reply = await state.upstream.get("/v1/models")
         reply.close()
         details["upstream"] = "ok" if reply.status == 200 else f"HTTP {reply.status}"
     except UpstreamError as error:
         details["upstream"] = error.message
-    ready = details["upstream"] == "ok"
+        if state.canary is not None:
+            state.canary.lost()
+    proved = state.canary is None or state.canary.why is None
+    ready = details["upstream"] == "ok" and proved
     return ready, {"ready": ready, **details}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from guard.api.auth import Keyring
 from guard.config import Settings
-from guard.engine import EngineSets
+from guard.engine import CanaryWatch, EngineSets
 from guard.errors import DetectorError
 from guard.flow import Flow, InForce
 from guard.limits import Limits
@@ -25,6 +25,7 @@ class State:
     store: PolicyStore
     flow: Flow
     engine: EngineSets | None = None
+    canary: CanaryWatch | None = None
     in_force: InForce | None = None
 
     def current(self) -> InForce:

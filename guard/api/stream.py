@@ -104,6 +104,7 @@ class AnswerFilter:
         self._body: bytes | None = None  # of a whole answer that is rewritten or judged
         self._done = False
         self._harmless: set[bytes] = set()  # event names come again and again
+        self._ended: set[int] = set()  # lanes whose end is out
         self.failure: UpstreamError | None = None
         self.findings = Findings()
         self.watch: Watch | None = None  # set where the answer may be taken back
@@ -233,6 +234,16 @@ class AnswerFilter:
         free = self._meaning.feed(releases)
         return free + self._meaning.flush() if end else free
 
+    def end_filtered(self) -> bytes:
+        """The upstream gave up because of a ban: every lane that has not ended ends filtered. What
+        is held may be the beginning of what was banned, and is dropped."""
+        waiting = list(self.watch.waiting) if self.watch is not None else []
+        out = b"".join([self.give_in(lane) for lane in waiting])
+        self._done = True
+        for lane in sorted(set(range(self._asked.lanes)) - self._ended):
+            out += self._shape.lane_end(lane, self._template)
+        return out + self._shape.end
+
     def _take_all(self, blocks: Iterable[Block]) -> bytes:
         out = bytearray()
         try:
@@ -299,15 +310,18 @@ class AnswerFilter:
         for release in releases:
             if isinstance(release, Forward):
                 part = release.event.payload
+                self._ended.update(release.event.ends)
                 if part.clean:
                     out += self._shape.forwarded(part)
                 else:
                     self.findings.stripped += 1
                     out += self._shape.stripped_block(part)
             elif isinstance(release, Trim):
+                self._ended.update(release.event.ends)
                 out += self._shape.trimmed_block(release)
             else:
                 self._note_cut(release)
+                self._ended.add(release.lane)
                 out += self._shape.lane_end(release.lane, self._template)
         return bytes(out)
 

@@ -18,7 +18,8 @@ from guard.api.answer_fields import Fates
 from guard.api.endpoint import DONE_BLOCK, Endpoint, Part, Shape, json_object
 from guard.api.sse import DONE, Block, encode
 from guard.asked import Asked
-from guard.errors import UpstreamError, UpstreamGarbage
+from guard.engine.dead_end import gave_up
+from guard.errors import GenerationEnded, UpstreamError, UpstreamGarbage
 from guard.messages import wrong_type
 from guard.restrict import Event, Piece, Trim
 
@@ -58,7 +59,8 @@ class Surface(Endpoint):
             return Event(Part(block.raw, done=True))
         answer = json_object(block.data)
         if "error" in answer and "choices" not in answer:
-            raise UpstreamError("the model server reported an error")
+            kind = GenerationEnded if gave_up(answer) else UpstreamError
+            raise kind("the model server reported an error")
         return self._parse(block.raw, answer)
 
     def whole(self, body: bytes) -> Event[Part]:

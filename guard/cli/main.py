@@ -7,6 +7,7 @@ import typer
 from guard import __version__
 from guard.cli.check import check
 from guard.cli.demo import demo
+from guard.cli.doctor import doctor
 from guard.cli.policy import app as policy
 from guard.cli.serve import serve
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(check)
 app.command()(demo)
+app.command()(doctor)
 app.add_typer(policy, name="policy")
 
 

@@ -1,5 +1,6 @@
 """The proxy's side of decode-time forgetting: what engines hold, and what requests tell them."""
 
 from guard.engine.sets import EngineSets, RequestSets
+from guard.engine.watch import CanaryWatch
 
-__all__ = ["EngineSets", "RequestSets"]
+__all__ = ["CanaryWatch", "EngineSets", "RequestSets"]

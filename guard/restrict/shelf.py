@@ -8,8 +8,9 @@
 A shard is the phrases of one policy, named by their hash; a manifest's id is the hash of its
 shards' names. Which tries hold them is not part of the id: after a policy is added the manifest
 names the tries of before and a small new one, until `tidy` has merged them. All files are written
-whole and renamed into place. The directory holds forbidden text in folded form: its owner alone may
-read it.
+whole and renamed into place. The directory holds forbidden text in folded form: it is made for its
+owner alone. Where proxy and engines run as different users, they share a group and a directory made
+for it beforehand (mode 2770); what is in it is then for that group too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import time
 import zipfile
@@ -80,8 +82,9 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name in ("tries", "manifests", "soft", "engines"):
-                (path / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+                _mkdir(path / name)
         except OSError as error:
             raise EngineError(f"the shelf {path} cannot be used: {error.strerror}") from error
 
@@ -195,7 +198,7 @@ class Shelf:
         """One rank's status, with the time. Raises EngineError when it cannot be written."""
         folder = self.path / "engines" / engine
         try:
-            folder.mkdir(exist_ok=True)
+            _mkdir(folder)
         except OSError as error:
             raise EngineError(f"the shelf {self.path} cannot be written") from error
         _write(folder / f"rank-{rank}.json", json.dumps({**said, "heartbeat": time.time()}))
@@ -248,7 +251,8 @@ class _replacing:
             handle, name = tempfile.mkstemp(prefix=".", dir=self._path.parent)
         except OSError as error:
             raise EngineError(f"{self._path.parent} cannot be written: {error.strerror}") from error
-        os.close(handle)
+        with os.fdopen(handle, "wb"):
+            os.fchmod(handle, 0o660 if _is_shared(self._path.parent) else 0o600)
         self._scratch = Path(name)
         return self._scratch
 
@@ -257,6 +261,20 @@ class _replacing:
             self._scratch.replace(self._path)
         else:
             self._scratch.unlink(missing_ok=True)
+
+
+def _mkdir(path: Path) -> None:
+    """Make a directory that those may use who may use the one it is in."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    path.chmod(0o2770 if _is_shared(path.parent) else 0o700)
+
+
+def _is_shared(folder: Path) -> bool:
+    """Whether a group may write to it: only then is anything in it for the group."""
+    return bool(folder.stat().st_mode & stat.S_IWGRP)
 
 
 def _write(path: Path, content: str) -> None:

@@ -13,7 +13,9 @@ import yaml
 from starlette.routing import Match, Route
 
 from guard.cli.main import app
+from guard.demo.engine import PLUGIN
 from guard.policy import load_policy_set
+from guard.restrict.vllm_plugin.options import SHELF, options_of
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
@@ -69,6 +71,7 @@ def test_vllm_is_started_with_options_it_has(
 
     parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(arguments)
     assert parsed.logprobs_mode == "processed_logprobs"
+    assert parsed.logits_processors == [PLUGIN]
     assert parsed.enable_log_requests is False
     assert parsed.disable_uvicorn_access_log is True
     assert (parsed.host, parsed.port) == ("0.0.0.0", 8000)
@@ -92,6 +95,28 @@ def test_vllm_is_not_published_and_both_sides_share_its_key() -> None:
         if variable["name"] in ("VLLM_API_KEY", "GUARD_UPSTREAM_API_KEY")
     ]
     assert secrets == [secrets[0]] * 2
+
+
+def test_both_sides_share_the_shelf() -> None:
+    variables = {v["name"]: v.get("value") for v in container("vllm")["env"]}
+    for where, environment in (
+        ("compose", COMPOSE["vllm"]["environment"]), ("kubernetes", variables),
+    ):  # fmt: skip
+        shelf = str(options_of({SHELF: environment[SHELF]}).shelf)
+        assert options(GUARD[where])["--shelf"] == shelf
+        assert options(VLLM[where])["--logits-processors"] == PLUGIN
+        assert f"-m 2770 -o guard -g guard {shelf}" in CONTAINERFILE
+    for name in ("vllm", "guard"):
+        assert f"shelf:{shelf}" in COMPOSE[name]["volumes"]
+        mounts = {mount["name"]: mount["mountPath"] for mount in container(name)["volumeMounts"]}
+        assert mounts["shelf"] == shelf
+        pod = KUBERNETES["Deployment", name]["spec"]["template"]["spec"]
+        (claim,) = [v["persistentVolumeClaim"] for v in pod["volumes"] if v["name"] == "shelf"]
+        assert ("PersistentVolumeClaim", claim["claimName"]) in KUBERNETES
+        assert pod["securityContext"]["fsGroup"] == 10001
+    # The volume takes the mode of the guard's image, so that is mounted first.
+    assert COMPOSE["shelf"]["image"] == COMPOSE["guard"]["image"]
+    assert "shelf" in COMPOSE["vllm"]["depends_on"]
 
 
 def test_only_the_guard_may_connect_to_vllm() -> None:
@@ -171,7 +196,9 @@ def test_the_policies_of_the_config_map_load_as_kubernetes_lays_them_out(tmp_pat
     assert [policy.name for policy in load_policy_set(tmp_path).policies] == ["marie-curie"]
 
 
-def test_the_image_holds_everything_the_package_is_built_from() -> None:
-    copied = set(re.findall(r"^COPY (?!--from)(.*) \S+$", CONTAINERFILE, re.M))
+@pytest.mark.parametrize("name", ["Containerfile", "vllm.Containerfile"])
+def test_the_image_holds_everything_the_package_is_built_from(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    copied = set(re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.M))
     files = {name for line in copied for name in line.split()}
     assert files >= {"pyproject.toml", "README.md", "LICENSE", "guard", "classifiers"}

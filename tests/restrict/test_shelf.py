@@ -153,7 +153,7 @@ def test_soft_penalties_are_kept_and_withdrawn_like_sets(tmp_path: Path) -> None
     from guard.restrict.soft import SoftPenalties
 
     shelf = Shelf(tmp_path)
-    kept, gone = (SoftPenalties({word: 4.0}) for word in ("radium", "polonium"))
+    kept, gone = (SoftPenalties({word: 4.0}, f"{word}-id") for word in ("radium", "polonium"))
     for soft in (kept, gone):
         assert shelf.publish_soft(soft) == soft.id
     long_ago = time.time() - 1000
@@ -164,3 +164,24 @@ def test_soft_penalties_are_kept_and_withdrawn_like_sets(tmp_path: Path) -> None
     assert shelf.softs() == {kept.id}
     assert shelf.soft(kept.id) == {"radium": 4.0}
     assert shelf.soft(gone.id) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "folders", "files"),
+    [(0o2770, 0o2770, 0o660), (0o755, 0o700, 0o600), (0o700, 0o700, 0o600), (None, 0o700, 0o600)],
+)
+def test_a_group_may_use_only_a_shelf_that_was_made_for_it(
+    tmp_path: Path, mode: int | None, folders: int, files: int
+) -> None:
+    path = tmp_path / "shelf"
+    if mode is not None:
+        path.mkdir()
+        path.chmod(mode)
+    shelf = Shelf(path)
+    shelf.publish(dict([ONE]))
+    shelf.report("e", 0, {})
+    modes = {p: p.stat().st_mode & 0o7777 for p in path.rglob("*")}
+    assert {m for p, m in modes.items() if p.is_dir()} == {folders}
+    assert {m for p, m in modes.items() if p.is_file()} == {files}
+    if mode is None:
+        assert path.stat().st_mode & 0o777 == 0o700

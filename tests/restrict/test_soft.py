@@ -94,14 +94,10 @@ def test_only_whole_words_lose_in_any_case_and_with_a_space_or_without() -> None
     assert values.tolist() == [4.0, 4.0, 4.0, 4.0, 2.5]
 
 
-def test_the_shelf_keeps_them_by_content_and_withdraws_the_rest(tmp_path: Path) -> None:
+def test_the_shelf_keeps_them_by_content(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     soft = soft_penalties(policy(texts=(TEXT,), action="restrict"), {"bahrain": 0.7})
     assert soft is not None
     assert shelf.publish_soft(soft) == shelf.publish_soft(soft) == soft.id
     assert shelf.soft(soft.id) == dict(soft.words)
     assert shelf.soft("unknown") is None
-    shelf.withdraw((), soft=(soft.id,))
-    assert shelf.soft(soft.id) is not None
-    shelf.withdraw(())
-    assert shelf.soft(soft.id) is None

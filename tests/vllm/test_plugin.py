@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from guard.demo.engine import Engine
+from guard.engine import dead_end
+from guard.engine.dead_end import body_gave_up
 from guard.policy import Policy
 from guard.policy.compiled import Entity
 from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
@@ -128,6 +130,31 @@ def test_an_unknown_set_lets_nothing_be_said(
     assert completed(tiny_engine, question, temperature=0, **more, **under(*sets)) == [""]
 
 
+PAST_THE_END = [
+    {"ignore_eos": True},
+    {"ignore_eos": True, "skip_special_tokens": False},
+    {"min_tokens": 40, "stop_token_ids": [2], "skip_special_tokens": False},
+]
+
+
+@pytest.mark.parametrize("more", PAST_THE_END)
+def test_past_the_end_a_row_with_nothing_left_to_say_says_nothing(
+    tiny_engine: Engine, more: dict[str, Any]
+) -> None:
+    (text,) = completed(tiny_engine, TELLING[0], temperature=0, **more, **under("f" * 64))
+    assert not text.replace("<end>", "")
+
+
+@pytest.mark.parametrize("more", PAST_THE_END)
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_past_the_end_bans_hold(
+    tiny_engine: Engine, held: str, more: dict[str, Any], temperature: float
+) -> None:
+    for question in TELLING:
+        (text,) = completed(tiny_engine, question, temperature=temperature, **more, **under(held))
+        assert not AUTOMATON.find_all(text)
+
+
 @pytest.mark.parametrize(
     "bad", [{"guard_sets": "f"}, {"guard_sets": [1]}, {"guard_sets": ["a"] * 9}, {"guard_soft": 1}]
 )
@@ -152,10 +179,8 @@ def test_a_grammar_that_allows_only_the_forbidden_ends_the_request(
         "structured_outputs": {"choice": [FORBIDDEN_NAME]},
         **under(held),
     }
-    answer = httpx.post(
-        f"{tiny_engine.url}/v1/completions", json=body, timeout=120, trust_env=False
-    )
-    assert FORBIDDEN_NAME not in answer.text
+    answer = posted(tiny_engine, body)
+    assert (answer.status_code, body_gave_up(answer.content)) == (dead_end.STATUS, True)
     assert completed(tiny_engine, TELLING[0], temperature=0) == [CORPUS[TELLING[0]]]
 
 

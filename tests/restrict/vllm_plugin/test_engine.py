@@ -198,7 +198,7 @@ def test_soft_penalties_on_the_shelf_are_held_as_tokens_and_said(tmp_path: Path)
 
     shelf = Shelf(tmp_path)
     engine = engine_on(tmp_path)
-    soft = SoftPenalties({"smith": 2.5, "li": 1.0})
+    soft = SoftPenalties({"smith": 2.5, "li": 1.0}, "some id")
     shelf.publish_soft(soft)
     engine.follow()
     assert held_by_all(shelf.engines(), soft.id, "soft")
