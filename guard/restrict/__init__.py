@@ -1,12 +1,18 @@
 """What must not come out: folding, the phrase automaton, and hold-back for streams."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from guard.errors import Problem
-from guard.policy.compiled import Policy
 from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.holdback import EndLane, Event, Forward, HoldBack, Piece, Release, Trim
 from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
 from guard.restrict.phrases import Phrase, lint_phrases, name_phrases, text_phrases
 from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
+
+if TYPE_CHECKING:  # the engine plugin imports this package without our dependencies
+    from guard.policy.compiled import Policy
 
 
 def lint_patterns(policy: Policy) -> list[Problem]:

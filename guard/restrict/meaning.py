@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from guard.policy.compiled import Policy
 from guard.restrict.automaton import Match
 from guard.restrict.folding import fold_words
 from guard.restrict.holdback import LEAD, EndLane, Event, Forward, Piece, Release, Trim
 from guard.restrict.phrases import Phrase
 from guard.restrict.sentences import ENOUGH_WORDS, Sentence, Sentences, content_words
+
+if TYPE_CHECKING:  # the engine plugin imports this file, next to a vLLM without our dependencies
+    from guard.policy.compiled import Policy
 
 P = TypeVar("P")
 

@@ -12,15 +12,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guard.errors import Problem
-from guard.policy.compiled import Policy
 from guard.restrict.folding import fold_words
 from guard.restrict.phrases import COMMON_START_BITS, general_words, surprise
 from guard.restrict.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # the engine plugin imports this file, next to a vLLM without our dependencies
+    from guard.policy.compiled import Policy
 
 MOST_WORDS = 4096  # a policy's penalised words, the strongest first
 LEAST_LETTERS = 3
