@@ -60,6 +60,11 @@ def _frequencies() -> dict[str, float]:
     return dict(get_frequency_dict("en", wordlist="small"))
 
 
+def is_known(word: bytes) -> bool:
+    """Whether a folded word is one of general English, names included."""
+    return word.decode("utf-8", "replace") in _frequencies()
+
+
 def surprise(word: bytes) -> float:
     """Bits of information in one folded word: -log2 of its frequency, more for unknown words."""
     text = word.decode("utf-8", "replace")
@@ -99,7 +104,7 @@ def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | No
     return None
 
 
-def _shorten(symbols: bytes) -> bytes:
+def shorten(symbols: bytes) -> bytes:
     """At most LONGEST bytes, cut between UTF-8 sequences and not after a boundary symbol."""
     if len(symbols) <= LONGEST:
         return symbols
@@ -116,11 +121,11 @@ def _run(words: tuple[bytes, ...], beta: float, policy: str, *, whole: bool) -> 
         if not whole:
             return None
         symbols = join(words)
-        short = _shorten(symbols)
+        short = shorten(symbols)
         return Phrase(short, len(short) == len(symbols), "text", policy, words)
     full, part = point
     head = words[:full] + ((words[full][:part],) if part else ())
-    return Phrase(_shorten(join(head)), False, "text", policy, words)
+    return Phrase(shorten(join(head)), False, "text", policy, words)
 
 
 def name_phrases(policy: Policy) -> Iterator[Phrase]:
@@ -130,7 +135,7 @@ def name_phrases(policy: Policy) -> Iterator[Phrase]:
             words = tuple(fold_words(name))
             if words:
                 symbols = join(words)
-                short = _shorten(symbols)
+                short = shorten(symbols)
                 yield Phrase(short, len(short) == len(symbols), "name", policy.name, words)
 
 

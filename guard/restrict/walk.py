@@ -52,6 +52,8 @@ from guard.restrict.trie import BOUNDED, UNBOUNDED
 SOFT_BOUNDARY = 0x20  # the two words may be glued in the text
 HARD_BOUNDARY = 0x1F  # they may not: glued they are an ordinary word ("will power")
 
+BREAK = 0x110000  # no code point: between pieces of decoded text, where no phrase goes on
+
 MAX_INVISIBLE = 16  # more invisible characters than this inside a live phrase are a disguise
 MAX_GAP = 64  # after more separators than this, what came before is no longer held
 
@@ -313,6 +315,16 @@ def go_on(
 
 
 @njit
+def forget(state: Any, out: Any) -> None:
+    """Nothing goes on from here: a word boundary, and no thread after it."""
+    confirm(state, out)
+    state[THREADS] = 0
+    state[ESC] = 0
+    state[SNAPSHOT] = 0
+    state[WORD_START] = 1
+
+
+@njit
 def walk(
     points: Any, begin: int, code: Any, symbols: Any, alternatives: Any, names: Any, values: Any,
     first: Any, labels: Any, accept: Any, slots: Any, state: Any, out: Any,
@@ -330,7 +342,12 @@ def walk(
         if need + state[PENDING] > capacity or state[FOUND] + need + state[PENDING] > len(out):
             break
         point = points[i]
-        entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
+        if point >= BREAK:
+            forget(state, out)
+            state[POS] += 1
+            i += 1
+            continue
+        entry = np.int64(code[point])
         kind = entry & 7
         at = state[POS]
         if kind == ALTERNATIVES:
@@ -398,8 +415,5 @@ def walk(
 @njit
 def finish(state: Any, out: Any) -> None:
     """The end of the text is a word boundary too."""
-    confirm(state, out)
-    state[THREADS] = 0
-    state[ESC] = 0
-    state[SNAPSHOT] = 0
+    forget(state, out)
     settle_live(state)

@@ -1,0 +1,492 @@
+"""Runs of base64 and hexadecimal digits in a text, decoded as they come.
+
+A small machine beside the walk. A *run* is a stretch of characters of the alphabet; what it says
+goes out on six *streams* of code points, each with the raw characters that it came from:
+
+- stream 0, base64 from the run's first character on, for as long as that decodes to text. Most
+  words of ordinary language stop being text at their second or third character and cost nothing
+  from there on;
+- streams 0 to 3, base64 at each of the four offsets, once a run is long or looks like nothing
+  that people write: what is in the middle of a blob is read too, binary parts are skipped;
+- streams 4 and 5, the same two ways for hexadecimal digits, with separators between the pairs.
+
+base64 is read in its standard and its URL alphabet at once, with or without padding, over line
+breaks (RFC 4648, RFC 2045 section 6.8). Between stretches of text a stream carries `BREAK`: no
+phrase goes on over it. No Python object is touched in here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guard.restrict.compiled import njit
+from guard.restrict.escapes import hex_value
+from guard.restrict.walk import BREAK, walk
+
+BASE64, HEX = 4, 2  # streams of each
+STREAMS = BASE64 + HEX
+
+# What a character is to a run; below ALNUM it is a letter or digit with that base64 value.
+ALNUM, VALUES, BLANK, PAD, BACKSLASH, OTHER = 62, 64, 64, 65, 66, 67
+
+# How far a run has got. OPENING of hexadecimal digits: all digits so far, but no text. DEAD of
+# them: inside a word.
+NONE, OPENING, ALIVE, DEAD, LONG = range(5)
+
+# State: a header, then the fields of each stream.
+POS, READ, LIVE, ROOM = range(4)
+STAGE, LENGTH, PACKED, SEGMENT, BEGIN, GAPS, SLASH, DIRTY = range(4, 12)
+H_STAGE, H_LENGTH, H_PACKED, H_GAPS = range(12, 16)
+HEADER = 16
+BITS, ACC, BYTE_AT, MORE, VALUE, LEAST, POINT_AT, SAID, COUNT = range(9)
+FIELDS = 9
+
+WINDOW = 8  # characters that are read again when a run turns out to be worth all offsets
+LONG_RUN = 16  # characters; from there on a run is no word
+MAX_GAPS = 4  # separators between two runs that are read as one text
+MAX_BLANKS = 8  # blanks inside a run: a line end and the next line's indent
+STEP_ROOM = 2 * WINDOW  # the most one character can add to a stream, with room to spare
+CAPACITY = 128  # code points a stream's buffer takes before it has to be emptied
+
+
+def value_table() -> NDArray[np.uint8]:
+    """What each ASCII character is to a run, shape (128,)."""
+    table = np.full(128, OTHER, dtype=np.uint8)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    for value, char in enumerate(alphabet):
+        table[ord(char)] = value
+    for char, value in (("+", 62), ("-", 62), ("/", 63), ("_", 63)):
+        table[ord(char)] = value
+    for char in " \t\r\n":
+        table[ord(char)] = BLANK
+    table[ord("=")] = PAD
+    table[ord("\\")] = BACKSLASH
+    return table
+
+
+def new_runs() -> Any:
+    """State at the start of a text: int64 (n,)."""
+    return np.zeros(HEADER + STREAMS * FIELDS, dtype=np.int64)
+
+
+@njit
+def say(state: Any, points: Any, spans: Any, stream: int, point: int, at: int, end: int) -> None:
+    """Put one code point, of the raw characters [at, end), on a stream."""
+    field = HEADER + stream * FIELDS
+    count = state[field + COUNT]
+    points[stream, count] = point
+    spans[stream, count, 0] = at
+    spans[stream, count, 1] = end
+    state[field + COUNT] = count + 1
+    state[field + SAID] = 1
+    state[ROOM] = min(state[ROOM], points.shape[1] - count - 1)
+
+
+@njit
+def start_byte(state: Any, stream: int) -> None:
+    """A stream's next character begins a byte, and a code point."""
+    field = HEADER + stream * FIELDS
+    state[field + BITS] = 0
+    state[field + ACC] = 0
+    state[field + MORE] = 0
+
+
+@njit
+def stop(state: Any, points: Any, spans: Any, stream: int, at: int) -> None:
+    """What a stream has said so far ends here; its next byte begins anew."""
+    field = HEADER + stream * FIELDS
+    if state[field + SAID] == 1:
+        say(state, points, spans, stream, BREAK, at, at + 1)
+        state[field + SAID] = 0
+    start_byte(state, stream)
+
+
+@njit
+def put_byte(
+    state: Any, points: Any, spans: Any, stream: int, byte: int, at: int, end: int
+) -> bool:
+    """One decoded byte: UTF-8 to code points. False, after a stop, for what no text holds."""
+    field = HEADER + stream * FIELDS
+    if state[field + MORE] > 0:
+        if byte & 0xC0 == 0x80:
+            value = (state[field + VALUE] << 6) | (byte & 0x3F)
+            state[field + VALUE] = value
+            state[field + MORE] -= 1
+            if state[field + MORE] == 0:
+                if value < state[field + LEAST] or value > 0x10FFFF or 0xD800 <= value < 0xE000:
+                    return False
+                say(state, points, spans, stream, value, state[field + POINT_AT], end)
+            return True
+        return False
+    if byte < 0x80:
+        if (byte >= 32 and byte != 127) or byte == 9 or byte == 10 or byte == 13:
+            say(state, points, spans, stream, byte, at, end)
+            return True
+        return False
+    if byte < 0xC2 or byte > 0xF4:
+        return False
+    more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+    state[field + MORE] = more
+    state[field + LEAST] = 0x80 if more == 1 else 0x800 if more == 2 else 0x10000
+    state[field + VALUE] = byte & (0x3F >> more)
+    state[field + POINT_AT] = at
+    return True
+
+
+@njit
+def push(
+    state: Any, points: Any, spans: Any, stream: int, value: int, width: int, at: int, end: int
+) -> bool:
+    """`width` more bits of a stream, from the raw characters [at, end). False as `put_byte`."""
+    field = HEADER + stream * FIELDS
+    if state[field + BITS] == 0:
+        state[field + BYTE_AT] = at
+    acc = (state[field + ACC] << width) | value
+    bits = state[field + BITS] + width
+    good = True
+    if bits >= 8:
+        bits -= 8
+        byte = acc >> bits
+        acc &= (1 << bits) - 1
+        begin = state[field + BYTE_AT]
+        good = put_byte(state, points, spans, stream, byte, begin, end)
+        if not good:
+            keep_said = state[field + MORE] > 0
+            stop(state, points, spans, stream, at)
+            if keep_said:  # the byte that broke a sequence may begin another one
+                put_byte(state, points, spans, stream, byte, begin, end)
+        state[field + BYTE_AT] = at
+    state[field + ACC] = acc
+    state[field + BITS] = bits
+    return good
+
+
+@njit
+def may_open(first: int, second: int) -> bool:
+    """Whether two base64 characters can begin a text: a byte, and half of the next."""
+    byte = (first << 2) | (second >> 4)
+    half = second & 15
+    if byte < 0x80:
+        return byte >= 32 and byte != 127 and ((2 <= half < 8) or half >= 12)
+    return 0xC2 <= byte <= 0xF4 and 8 <= half < 12
+
+
+@njit
+def is_odd(packed: int) -> bool:
+    """Whether WINDOW characters mix capitals, small letters and digits as no writer does."""
+    turns = 0
+    before = -1
+    capitals = 0
+    for i in range(WINDOW):
+        value = (packed >> (6 * (WINDOW - 1 - i))) & 63
+        kind = 0 if value < 26 else 1 if value < 52 else 2 if value < ALNUM else 3
+        if before >= 0 and kind != before and kind != 3 and before != 3:
+            # "The" and "Is" are words; "GPus" and "aB" and "b4" are not.
+            turns += kind != 1 or before == 2 or capitals > 1
+        capitals = capitals + 1 if kind == 0 else 0
+        before = kind
+    return turns >= 2
+
+
+@njit
+def lengthen(state: Any, points: Any, spans: Any, at: int) -> None:
+    """Read a base64 run at every offset from here on, and its last characters once more.
+
+    What is found in those begins here: they may have left already.
+    """
+    length = state[LENGTH]
+    back = min(length, WINDOW)
+    for stream in range(BASE64):
+        stop(state, points, spans, stream, at)
+        skip = (stream - (length - back)) % 4
+        for i in range(skip, back):
+            value = (state[PACKED] >> (6 * (back - 1 - i))) & 63
+            push(state, points, spans, stream, value, 6, at, at + 1)
+    state[STAGE] = LONG
+    state[SEGMENT] = length
+
+
+@njit
+def open_run(state: Any, points: Any, spans: Any, at: int) -> None:
+    """The first characters of a run, as far as its stage kept them, go out on stream 0."""
+    count = state[LENGTH]
+    start_byte(state, 0)
+    state[STAGE] = ALIVE
+    for i in range(count):
+        value = (state[PACKED] >> (6 * (count - 1 - i))) & 63
+        begin = state[BEGIN] + i
+        if not push(state, points, spans, 0, value, 6, begin, begin + 1):
+            state[STAGE] = DEAD
+            stop(state, points, spans, 0, at)
+            return
+
+
+@njit
+def end_run(state: Any, points: Any, spans: Any, at: int) -> None:
+    """A base64 run is over. One that was text may go on in a run close by."""
+    stage = state[STAGE]
+    if stage == LONG:
+        for stream in range(BASE64):
+            stop(state, points, spans, stream, at)
+    elif stage == ALIVE:
+        start_byte(state, 0)
+        state[DIRTY] = state[HEADER + SAID]
+        if state[DIRTY] == 1:
+            say(state, points, spans, 0, 32, at, at + 1)
+    elif stage != NONE:
+        stop(state, points, spans, 0, at)
+        state[DIRTY] = 0
+    state[STAGE] = NONE
+    state[LENGTH] = 0
+    state[PACKED] = 0
+    state[SEGMENT] = 0
+    state[GAPS] = 0
+    state[SLASH] = 0
+
+
+@njit
+def go_on_run(state: Any, points: Any, spans: Any, value: int, at: int) -> None:
+    """One more character of the base64 alphabet."""
+    stage = state[STAGE]
+    if stage == NONE:
+        stage = OPENING
+        state[BEGIN] = at
+    state[PACKED] = ((state[PACKED] << 6) | value) & ((1 << (6 * WINDOW)) - 1)
+    state[LENGTH] += 1
+    state[SEGMENT] += 1
+    state[GAPS] = 0
+    length = state[LENGTH]
+    state[STAGE] = stage
+    if stage == OPENING:
+        if length == 1:
+            if not (8 <= value < 32 or 48 <= value < ALNUM):
+                state[STAGE] = DEAD
+        elif length == 2:
+            if not may_open((state[PACKED] >> 6) & 63, value):
+                state[STAGE] = DEAD
+        elif length == 4:
+            open_run(state, points, spans, at)
+        if state[STAGE] == DEAD:
+            stop(state, points, spans, 0, at)
+            state[DIRTY] = 0
+    elif stage == ALIVE:
+        if not push(state, points, spans, 0, value, 6, at, at + 1):
+            stop(state, points, spans, 0, at)
+            state[STAGE] = DEAD
+            state[DIRTY] = 0
+            if length > WINDOW:
+                lengthen(state, points, spans, at)
+    elif stage == LONG:
+        for stream in range(BASE64):
+            push(state, points, spans, stream, value, 6, at, at + 1)
+    if state[STAGE] == DEAD and length >= WINDOW and (
+        length >= LONG_RUN or (length == WINDOW and is_odd(state[PACKED]))
+    ):
+        lengthen(state, points, spans, at)
+
+
+@njit
+def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: int) -> None:
+    """One character, as base64 sees it."""
+    if state[SLASH] == 1:
+        state[SLASH] = 0
+        if point == 110 or point == 114 or point == 116:  # a line end written as an escape
+            kind = BLANK
+    stage = state[STAGE]
+    if kind < VALUES:
+        go_on_run(state, points, spans, kind, at)
+        return
+    if kind == BACKSLASH and (stage == ALIVE or stage == LONG):
+        state[SLASH] = 1
+        return
+    if kind == PAD and stage == OPENING and state[LENGTH] > 1:
+        open_run(state, points, spans, at)
+        stage = state[STAGE]
+    if kind == BLANK and (stage == ALIVE or stage == LONG):
+        segment = state[SEGMENT]
+        whole = segment >= LONG_RUN if stage == LONG else segment >= 4 and segment % 4 == 0
+        if whole or (segment == 0 and state[GAPS] < MAX_BLANKS):
+            if segment > 0:
+                for stream in range(BASE64 if stage == LONG else 1):
+                    # A hyphen ends a name, and a word may go on after it: both are possible here.
+                    if state[HEADER + stream * FIELDS + SAID] == 1:
+                        say(state, points, spans, stream, 45, at, at + 1)
+            state[SEGMENT] = 0
+            state[GAPS] += 1
+            return
+    if stage != NONE:
+        end_run(state, points, spans, at)
+    if state[DIRTY] == 1:
+        state[GAPS] += 1
+        if state[GAPS] > MAX_GAPS or point == BREAK:
+            stop(state, points, spans, 0, at)
+            state[DIRTY] = 0
+
+
+@njit
+def end_hex(state: Any, points: Any, spans: Any, at: int) -> None:
+    """A run of hexadecimal digits is over."""
+    for stream in range(BASE64, STREAMS):
+        stop(state, points, spans, stream, at)
+    state[H_STAGE] = NONE
+    state[H_LENGTH] = 0
+    state[H_PACKED] = 0
+    state[H_GAPS] = 0
+
+
+@njit
+def hex_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: int) -> None:
+    """One character, as hexadecimal sees it."""
+    stage = state[H_STAGE]
+    digit = hex_value(point)
+    if digit >= 0:
+        if stage == DEAD:
+            return
+        state[H_PACKED] = ((state[H_PACKED] << 4) | digit) & ((1 << (4 * WINDOW)) - 1)
+        state[H_LENGTH] += 1
+        state[H_GAPS] = 0
+        if stage == NONE:
+            stage = state[H_STAGE] = ALIVE
+        if stage == ALIVE and not push(state, points, spans, BASE64, digit, 4, at, at + 1):
+            stop(state, points, spans, BASE64, at)
+            stage = state[H_STAGE] = OPENING
+        elif stage == LONG:
+            push(state, points, spans, BASE64, digit, 4, at, at + 1)
+            push(state, points, spans, BASE64 + 1, digit, 4, at, at + 1)
+        if stage == OPENING and state[H_LENGTH] >= LONG_RUN:
+            for shift in range(HEX):
+                stop(state, points, spans, BASE64 + shift, at)
+                skip = (shift + state[H_LENGTH]) % 2
+                for i in range(skip, WINDOW):
+                    value = (state[H_PACKED] >> (4 * (WINDOW - 1 - i))) & 15
+                    push(state, points, spans, BASE64 + shift, value, 4, at, at + 1)
+            state[H_STAGE] = LONG
+        return
+    half = HEADER + BASE64 * FIELDS + BITS
+    if (point == 120 or point == 88) and stage == ALIVE:
+        # 0x48: the zero is no digit of the byte.
+        if state[half] == 4 and state[half + ACC - BITS] == 0:
+            state[half] = 0
+            return
+        if state[H_GAPS] > 0:  # the x of a \x48
+            state[H_GAPS] += 1
+            return
+    if stage != ALIVE and stage != LONG:
+        state[H_STAGE] = DEAD if kind < ALNUM else NONE
+        state[H_LENGTH] = 0
+        return
+    parts = kind == BLANK or kind == BACKSLASH or kind == 62 or point == 58 or point == 44
+    if parts and state[H_GAPS] < MAX_GAPS and (stage == LONG or state[half] == 0):
+        state[H_GAPS] += 1
+        return
+    end_hex(state, points, spans, at)
+    if kind < ALNUM:
+        state[H_STAGE] = DEAD
+
+
+@njit
+def settle_runs(state: Any) -> None:
+    """The earliest raw position that a character not yet decoded may begin at."""
+    live = state[POS]
+    if state[STAGE] == OPENING:
+        # What begins with a space or a quote begins its text with the next byte.
+        first = (state[PACKED] >> (6 * (state[LENGTH] - 1))) & 63
+        live = min(live, state[BEGIN] + (first < 12))
+    for stream in range(STREAMS):
+        field = HEADER + stream * FIELDS
+        if state[field + MORE] > 0:
+            live = min(live, state[field + POINT_AT])
+        elif state[field + BITS] > 0:
+            live = min(live, state[field + BYTE_AT])
+    state[LIVE] = live
+
+
+@njit
+def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans: Any) -> int:
+    """Read `text[begin:]`; returns how many points have been read.
+
+    Stops early, for the caller to empty the streams, when a step could outgrow them.
+    """
+    i = begin
+    state[ROOM] = points.shape[1]
+    for stream in range(STREAMS):
+        state[ROOM] = min(
+            state[ROOM], points.shape[1] - state[HEADER + stream * FIELDS + COUNT]
+        )
+    stage = state[STAGE]
+    h_stage = state[H_STAGE]
+    length = state[LENGTH]
+    packed = state[PACKED]
+    at = state[POS]
+    while i < len(text):
+        point = text[i]
+        kind = np.int64(table[point]) if point < 128 else np.int64(OTHER)
+        if stage == DEAD and h_stage == DEAD and kind < ALNUM and length & 7 != 7:
+            length += 1  # inside a word: nearly every character of ordinary text
+            packed = (packed << 6) | kind
+            at += 1
+            i += 1
+            continue
+        if kind >= VALUES and h_stage != ALIVE and h_stage != LONG and (
+            stage == DEAD or (stage == NONE and state[DIRTY] == 0)
+        ):
+            stage = h_stage = NONE
+            length = packed = 0
+            state[DIRTY] = 0
+            state[SEGMENT] = 0
+            state[H_LENGTH] = 0
+            at += 1
+            i += 1
+            continue
+        if state[ROOM] < STEP_ROOM:
+            break
+        state[STAGE] = stage
+        state[H_STAGE] = h_stage
+        state[LENGTH] = length
+        state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
+        base64_step(state, points, spans, point, kind, at)
+        hex_step(state, points, spans, point, kind, at)
+        stage = state[STAGE]
+        h_stage = state[H_STAGE]
+        length = state[LENGTH]
+        packed = state[PACKED]
+        at += 1
+        i += 1
+    state[STAGE] = stage
+    state[H_STAGE] = h_stage
+    state[LENGTH] = length
+    state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
+    state[POS] = at
+    settle_runs(state)
+    return i
+
+
+@njit
+def finish_runs(state: Any, points: Any, spans: Any) -> None:
+    """The end of the text ends every run; the streams must have room."""
+    at = state[POS]
+    if state[STAGE] == OPENING and state[LENGTH] > 1:
+        open_run(state, points, spans, at)
+    end_run(state, points, spans, at)
+    end_hex(state, points, spans, at)
+    stop(state, points, spans, 0, at)
+    state[DIRTY] = 0
+    settle_runs(state)
+
+
+@njit
+def read(
+    text: Any, code: Any, symbols: Any, alternatives: Any, names: Any, values: Any,
+    first: Any, labels: Any, accept: Any, slots: Any, walking: Any, out: Any,
+    table: Any, running: Any, points: Any, spans: Any,
+) -> int:  # fmt: skip
+    """`walk` and `read_runs` over the same text in one call; returns what the walk has read, and
+    leaves in `running[READ]` what the runs have."""
+    running[READ] = read_runs(text, 0, table, running, points, spans)
+    return walk(
+        text, 0, code, symbols, alternatives, names, values, first, labels, accept, slots,
+        walking, out,
+    )  # fmt: skip
