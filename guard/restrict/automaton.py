@@ -95,8 +95,9 @@ class Scanner:
     @property
     def live(self) -> int:
         """The earliest code point that a match may still begin at (`position` when none)."""
-        live = int(self._state[state.LIVE])
-        return live if self._decodings is None else min(live, self._decodings.live)
+        if self._decodings is not None:
+            return self._decodings.live
+        return int(self._state[state.LIVE])
 
     def feed(self, text: str) -> list[Match]:
         """Read on; returns the matches that this piece completed."""
@@ -114,12 +115,15 @@ class Scanner:
                 TABLE, decodings.state, decodings.points, decodings.spans,
             )  # fmt: skip
         matches = self._collect() if self._state[state.FOUND] else []
+        quiet = decodings is None or decodings.is_quiet(points)
         while done < len(points):
             self._make_room()
             done = walk.walk(points, done, *arrays, self._state, self._out)
             matches += self._collect()
-        if decodings is not None and (hidden := decodings.said(points)):
-            matches = sorted([*matches, *hidden], key=_acting)
+            quiet = decodings is None
+        if decodings is not None and not quiet:
+            matches += decodings.said(points, int(self._state[state.LIVE]))
+            matches.sort(key=_acting)
         return matches
 
     def flush(self) -> list[Match]:

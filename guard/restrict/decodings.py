@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 2  # base64 of base64 is read, and no deeper
 MIN_LETTERS = 6  # bytes; decoded binary data holds shorter names by chance
 
-TABLE = runs.value_table()
+TABLE = runs.make_table()
 _NO_POINTS = np.empty((runs.STREAMS, 0), dtype=np.uint32)
 _NO_SPANS = np.empty((runs.STREAMS, 0, 2), dtype=np.int64)
 
@@ -80,8 +80,8 @@ class Decodings:
 
     @property
     def live(self) -> int:
-        """The earliest raw position that has to be held; the position reached when none has."""
-        live = int(self.state[runs.LIVE])
+        """The earliest raw position that has to be held, the walk's own included."""
+        live = int(self.state[runs.HELD])
         for stream in self._streams.values():
             held = stream.live
             if held is not None and held < live:
@@ -91,19 +91,27 @@ class Decodings:
     def reset(self) -> None:
         """Begin a new text."""
         self.state[:] = 0
+        self.state[runs.ROOM] = self.points.shape[1]
         self._streams.clear()
 
-    def said(self, text: Any) -> list[Match]:
-        """What the streams say after `runs.read` of `text`; reads on where that had to stop."""
+    def is_quiet(self, text: Any) -> bool:
+        """Whether `runs.read` of `text` decoded nothing, as nearly always."""
+        state = self.state
+        return bool(
+            state[runs.READ] == len(text) and state[runs.ROOM] == self.points.shape[1]
+        )
+
+    def said(self, text: Any, live: int) -> list[Match]:
+        """What the streams say after `runs.read` of `text`; reads on where that had to stop.
+        `live` is the walk's own live point."""
         state = self.state
         read = int(state[runs.READ])
-        if read == len(text) and state[runs.ROOM] == self.points.shape[1]:
-            return []  # nearly always: nothing was decoded
         matches = self._empty()
         while read < len(text):
             self._make_room()
             read = runs.read_runs(text, read, TABLE, state, self.points, self.spans)
             matches += self._empty()
+        state[runs.HELD] = min(int(state[runs.LIVE]), live)
         return matches
 
     def flush(self) -> list[Match]:
@@ -119,6 +127,7 @@ class Decodings:
         if not self.points.shape[1]:
             self.points = np.empty((runs.STREAMS, runs.CAPACITY), dtype=np.uint32)
             self.spans = np.empty((runs.STREAMS, runs.CAPACITY, 2), dtype=np.int64)
+            self.state[runs.ROOM] = runs.CAPACITY
 
     def _empty(self) -> list[Match]:
         """Let the scanners read what the streams hold."""
@@ -131,6 +140,7 @@ class Decodings:
                 matches += self._stream(number).feed(
                     self.points[number, :count], self.spans[number, :count]
                 )
+        self.state[runs.ROOM] = self.points.shape[1]
         return matches
 
     def _stream(self, number: int) -> _Stream:

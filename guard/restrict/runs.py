@@ -6,8 +6,8 @@ goes out on six *streams* of code points, each with the raw characters that it c
 - stream 0, base64 from the run's first character on, for as long as that decodes to text. Most
   words of ordinary language stop being text at their second or third character and cost nothing
   from there on;
-- streams 0 to 3, base64 at each of the four offsets, once a run is long or looks like nothing
-  that people write: what is in the middle of a blob is read too, binary parts are skipped;
+- streams 0 to 3, base64 at each of the four offsets, once a run looks like nothing that people
+  write: what is in the middle of a blob is read too, binary parts are skipped;
 - streams 4 and 5, the same two ways for hexadecimal digits, with separators between the pairs.
 
 base64 is read in its standard and its URL alphabet at once, with or without padding, over line
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.restrict.compiled import njit
-from guard.restrict.escapes import hex_value
+from guard.restrict.state import LIVE as WALK_LIVE
 from guard.restrict.walk import BREAK, walk
 
 BASE64, HEX = 4, 2  # streams of each
@@ -32,39 +32,29 @@ STREAMS = BASE64 + HEX
 # What a character is to a run; below ALNUM it is a letter or digit with that base64 value.
 ALNUM, VALUES, BLANK, PAD, BACKSLASH, OTHER = 62, 64, 64, 65, 66, 67
 
-# How far a run has got. OPENING of hexadecimal digits: all digits so far, but no text. DEAD of
-# them: inside a word.
+# How far a run has got. Of hexadecimal digits: OPENING after one of them, DEAD inside a word.
 NONE, OPENING, ALIVE, DEAD, LONG = range(5)
 
 # State: a header, then the fields of each stream.
-POS, READ, LIVE, ROOM = range(4)
-STAGE, LENGTH, PACKED, SEGMENT, BEGIN, GAPS, SLASH, DIRTY = range(4, 12)
-H_STAGE, H_LENGTH, H_PACKED, H_GAPS = range(12, 16)
+POS, READ, LIVE, HELD, ROOM = range(5)
+STAGE, LENGTH, PACKED, SEGMENT, BEGIN, GAPS, SLASH, DIRTY = range(5, 13)
+H_STAGE, H_GAPS = range(13, 15)
 HEADER = 16
 BITS, ACC, BYTE_AT, MORE, VALUE, LEAST, POINT_AT, SAID, COUNT = range(9)
 FIELDS = 9
 
 WINDOW = 8  # characters that are read again when a run turns out to be worth all offsets
-LONG_RUN = 16  # characters; from there on a run is no word
+LONG_LINE = 16  # characters; a run goes on over the end of a line as long as this
 MAX_GAPS = 4  # separators between two runs that are read as one text
 MAX_BLANKS = 8  # blanks inside a run: a line end and the next line's indent
 STEP_ROOM = 2 * WINDOW  # the most one character can add to a stream, with room to spare
 CAPACITY = 128  # code points a stream's buffer takes before it has to be emptied
 
-
-def value_table() -> NDArray[np.uint8]:
-    """What each ASCII character is to a run, shape (128,)."""
-    table = np.full(128, OTHER, dtype=np.uint8)
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    for value, char in enumerate(alphabet):
-        table[ord(char)] = value
-    for char, value in (("+", 62), ("-", 62), ("/", 63), ("_", 63)):
-        table[ord(char)] = value
-    for char in " \t\r\n":
-        table[ord(char)] = BLANK
-    table[ord("=")] = PAD
-    table[ord("\\")] = BACKSLASH
-    return table
+# The table: what an ASCII character is to a run, the hexadecimal digit that a base64 value is the
+# character of, and which first character, first two, and first pair of digits may begin a text.
+DIGIT, FIRST, PAIR, BYTE = 128, 192, 256, 256 + 64 * 64
+TABLE_SIZE = BYTE + 256
+NO_DIGIT = 255
 
 
 def new_runs() -> Any:
@@ -170,8 +160,42 @@ def may_open(first: int, second: int) -> bool:
     byte = (first << 2) | (second >> 4)
     half = second & 15
     if byte < 0x80:
-        return byte >= 32 and byte != 127 and ((2 <= half < 8) or half >= 12)
+        return is_written(byte) and (2 <= half < 8 or half >= 12)
     return 0xC2 <= byte <= 0xF4 and 8 <= half < 12
+
+
+@njit
+def is_written(byte: int) -> bool:
+    """Whether writers put this ASCII character near the beginning of a text."""
+    if 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 32 or byte == 10:
+        return True
+    return byte == 34 or 39 <= byte <= 42 or 44 <= byte <= 46
+
+
+@njit
+def opening(packed: int, count: int) -> int:
+    """What the first `count` (2 to 8) base64 characters of a run are: ALIVE when a text might begin
+    so, OPENING when more of them will tell, DEAD when not."""
+    before = 0
+    more = 0
+    plain = True
+    bits = 6 * count
+    for shift in range(8, bits + 1, 8):
+        byte = (packed >> (bits - shift)) & 0xFF
+        if more > 0:
+            if byte & 0xC0 != 0x80:
+                return DEAD
+            more -= 1
+        elif byte < 0x80:
+            if not is_written(byte) or (65 <= byte <= 90 and 97 <= before <= 122):
+                return DEAD
+        elif 0xC2 <= byte <= 0xF4:
+            plain = False
+            more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
+        else:
+            return DEAD
+        before = byte
+    return ALIVE if plain or count == WINDOW else OPENING
 
 
 @njit
@@ -192,7 +216,7 @@ def is_odd(packed: int) -> bool:
 
 
 @njit
-def lengthen(state: Any, points: Any, spans: Any, at: int) -> None:
+def lengthen(state: Any, points: Any, spans: Any, table: Any, at: int) -> None:
     """Read a base64 run at every offset from here on, and its last characters once more.
 
     What is found in those begins here: they may have left already.
@@ -207,6 +231,23 @@ def lengthen(state: Any, points: Any, spans: Any, at: int) -> None:
             push(state, points, spans, stream, value, 6, at, at + 1)
     state[STAGE] = LONG
     state[SEGMENT] = length
+    if state[H_STAGE] != ALIVE:
+        lengthen_hex(state, points, spans, table, at)
+
+
+@njit
+def lengthen_hex(state: Any, points: Any, spans: Any, table: Any, at: int) -> None:
+    """The same for both offsets of hexadecimal digits, where the last characters are all digits."""
+    for i in range(WINDOW):
+        if table[DIGIT + ((state[PACKED] >> (6 * i)) & 63)] == NO_DIGIT:
+            return
+    for shift in range(HEX):
+        start_byte(state, BASE64 + shift)
+        for i in range(shift, WINDOW - 1):  # the last one is for `hex_step`
+            value = np.int64(table[DIGIT + ((state[PACKED] >> (6 * (WINDOW - 1 - i))) & 63)])
+            push(state, points, spans, BASE64 + shift, value, 4, at, at + 1)
+    state[H_STAGE] = LONG
+    state[H_GAPS] = 0
 
 
 @njit
@@ -214,7 +255,12 @@ def open_run(state: Any, points: Any, spans: Any, at: int) -> None:
     """The first characters of a run, as far as its stage kept them, go out on stream 0."""
     count = state[LENGTH]
     start_byte(state, 0)
-    state[STAGE] = ALIVE
+    stage = opening(state[PACKED], count)
+    state[STAGE] = stage
+    if stage == DEAD:
+        stop(state, points, spans, 0, at)
+    if stage != ALIVE:
+        return
     for i in range(count):
         value = (state[PACKED] >> (6 * (count - 1 - i))) & 63
         begin = state[BEGIN] + i
@@ -248,7 +294,9 @@ def end_run(state: Any, points: Any, spans: Any, at: int) -> None:
 
 
 @njit
-def go_on_run(state: Any, points: Any, spans: Any, value: int, at: int) -> None:
+def go_on_run(
+    state: Any, points: Any, spans: Any, table: Any, value: int, at: int
+) -> None:
     """One more character of the base64 alphabet."""
     stage = state[STAGE]
     if stage == NONE:
@@ -262,12 +310,12 @@ def go_on_run(state: Any, points: Any, spans: Any, value: int, at: int) -> None:
     state[STAGE] = stage
     if stage == OPENING:
         if length == 1:
-            if not (8 <= value < 32 or 48 <= value < ALNUM):
+            if table[FIRST + value] == 0:
                 state[STAGE] = DEAD
         elif length == 2:
-            if not may_open((state[PACKED] >> 6) & 63, value):
+            if table[PAIR + (state[PACKED] & 0xFFF)] == 0:
                 state[STAGE] = DEAD
-        elif length == 4:
+        elif length == 4 or length == WINDOW:
             open_run(state, points, spans, at)
         if state[STAGE] == DEAD:
             stop(state, points, spans, 0, at)
@@ -277,19 +325,17 @@ def go_on_run(state: Any, points: Any, spans: Any, value: int, at: int) -> None:
             stop(state, points, spans, 0, at)
             state[STAGE] = DEAD
             state[DIRTY] = 0
-            if length > WINDOW:
-                lengthen(state, points, spans, at)
     elif stage == LONG:
         for stream in range(BASE64):
             push(state, points, spans, stream, value, 6, at, at + 1)
-    if state[STAGE] == DEAD and length >= WINDOW and (
-        length >= LONG_RUN or (length == WINDOW and is_odd(state[PACKED]))
-    ):
-        lengthen(state, points, spans, at)
+    if state[STAGE] == DEAD and length % WINDOW == 0 and is_odd(state[PACKED]):
+        lengthen(state, points, spans, table, at)
 
 
 @njit
-def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: int) -> None:
+def base64_step(
+    state: Any, points: Any, spans: Any, table: Any, point: int, kind: int, at: int
+) -> None:
     """One character, as base64 sees it."""
     if state[SLASH] == 1:
         state[SLASH] = 0
@@ -297,7 +343,7 @@ def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: 
             kind = BLANK
     stage = state[STAGE]
     if kind < VALUES:
-        go_on_run(state, points, spans, kind, at)
+        go_on_run(state, points, spans, table, kind, at)
         return
     if kind == BACKSLASH and (stage == ALIVE or stage == LONG):
         state[SLASH] = 1
@@ -307,7 +353,7 @@ def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: 
         stage = state[STAGE]
     if kind == BLANK and (stage == ALIVE or stage == LONG):
         segment = state[SEGMENT]
-        whole = segment >= LONG_RUN if stage == LONG else segment >= 4 and segment % 4 == 0
+        whole = segment >= LONG_LINE if stage == LONG else segment >= 4 and segment % 4 == 0
         if whole or (segment == 0 and state[GAPS] < MAX_BLANKS):
             if segment > 0:
                 for stream in range(BASE64 if stage == LONG else 1):
@@ -329,55 +375,60 @@ def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: 
 @njit
 def end_hex(state: Any, points: Any, spans: Any, at: int) -> None:
     """A run of hexadecimal digits is over."""
-    for stream in range(BASE64, STREAMS):
-        stop(state, points, spans, stream, at)
+    stop(state, points, spans, BASE64, at)
+    stop(state, points, spans, BASE64 + 1, at)
     state[H_STAGE] = NONE
-    state[H_LENGTH] = 0
-    state[H_PACKED] = 0
     state[H_GAPS] = 0
 
 
 @njit
-def hex_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: int) -> None:
-    """One character, as hexadecimal sees it."""
+def is_prefix(packed: int, kind: int, h_stage: int) -> bool:
+    """Whether a character is the x of 0x: digits begin after it."""
+    return h_stage == OPENING and (kind == 23 or kind == 49) and packed & 63 == 52
+
+
+@njit
+def hex_step(
+    state: Any, points: Any, spans: Any, table: Any, point: int, kind: int, at: int
+) -> None:
+    """One character, as hexadecimal sees it; after `base64_step`."""
     stage = state[H_STAGE]
-    digit = hex_value(point)
-    if digit >= 0:
-        if stage == DEAD:
-            return
-        state[H_PACKED] = ((state[H_PACKED] << 4) | digit) & ((1 << (4 * WINDOW)) - 1)
-        state[H_LENGTH] += 1
+    digit = np.int64(table[DIGIT + kind]) if kind < ALNUM else np.int64(NO_DIGIT)
+    if stage != ALIVE and stage != LONG:
+        if kind >= ALNUM:
+            state[H_STAGE] = NONE
+        elif stage == NONE:
+            state[H_STAGE] = OPENING if digit != NO_DIGIT else DEAD
+        elif stage == OPENING and is_prefix(state[PACKED] >> 6, kind, stage):
+            state[H_STAGE] = NONE
+        elif stage == OPENING:
+            before = np.int64(table[DIGIT + ((state[PACKED] >> 6) & 63)])
+            state[H_STAGE] = DEAD
+            if digit != NO_DIGIT and table[BYTE + ((before << 4) | digit)] == 1:
+                state[H_STAGE] = ALIVE
+                state[H_GAPS] = 0
+                start_byte(state, BASE64)
+                push(state, points, spans, BASE64, before, 4, at - 1, at)
+                push(state, points, spans, BASE64, digit, 4, at, at + 1)
+        return
+    if digit != NO_DIGIT:
         state[H_GAPS] = 0
-        if stage == NONE:
-            stage = state[H_STAGE] = ALIVE
-        if stage == ALIVE and not push(state, points, spans, BASE64, digit, 4, at, at + 1):
-            stop(state, points, spans, BASE64, at)
-            stage = state[H_STAGE] = OPENING
-        elif stage == LONG:
-            push(state, points, spans, BASE64, digit, 4, at, at + 1)
+        if stage == LONG:
             push(state, points, spans, BASE64 + 1, digit, 4, at, at + 1)
-        if stage == OPENING and state[H_LENGTH] >= LONG_RUN:
-            for shift in range(HEX):
-                stop(state, points, spans, BASE64 + shift, at)
-                skip = (shift + state[H_LENGTH]) % 2
-                for i in range(skip, WINDOW):
-                    value = (state[H_PACKED] >> (4 * (WINDOW - 1 - i))) & 15
-                    push(state, points, spans, BASE64 + shift, value, 4, at, at + 1)
-            state[H_STAGE] = LONG
+            push(state, points, spans, BASE64, digit, 4, at, at + 1)
+        elif not push(state, points, spans, BASE64, digit, 4, at, at + 1):
+            stop(state, points, spans, BASE64, at)
+            state[H_STAGE] = DEAD
         return
     half = HEADER + BASE64 * FIELDS + BITS
     if (point == 120 or point == 88) and stage == ALIVE:
         # 0x48: the zero is no digit of the byte.
         if state[half] == 4 and state[half + ACC - BITS] == 0:
-            state[half] = 0
+            start_byte(state, BASE64)
             return
         if state[H_GAPS] > 0:  # the x of a \x48
             state[H_GAPS] += 1
             return
-    if stage != ALIVE and stage != LONG:
-        state[H_STAGE] = DEAD if kind < ALNUM else NONE
-        state[H_LENGTH] = 0
-        return
     parts = kind == BLANK or kind == BACKSLASH or kind == 62 or point == 58 or point == 44
     if parts and state[H_GAPS] < MAX_GAPS and (stage == LONG or state[half] == 0):
         state[H_GAPS] += 1
@@ -395,12 +446,15 @@ def settle_runs(state: Any) -> None:
         # What begins with a space or a quote begins its text with the next byte.
         first = (state[PACKED] >> (6 * (state[LENGTH] - 1))) & 63
         live = min(live, state[BEGIN] + (first < 12))
-    for stream in range(STREAMS):
-        field = HEADER + stream * FIELDS
-        if state[field + MORE] > 0:
-            live = min(live, state[field + POINT_AT])
-        elif state[field + BITS] > 0:
-            live = min(live, state[field + BYTE_AT])
+    if state[H_STAGE] == OPENING:
+        live = min(live, state[POS] - 1)
+    if state[STAGE] > OPENING or state[H_STAGE] > OPENING:
+        for stream in range(STREAMS):
+            field = HEADER + stream * FIELDS
+            if state[field + MORE] > 0:
+                live = min(live, state[field + POINT_AT])
+            elif state[field + BITS] > 0:
+                live = min(live, state[field + BYTE_AT])
     state[LIVE] = live
 
 
@@ -408,58 +462,73 @@ def settle_runs(state: Any) -> None:
 def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans: Any) -> int:
     """Read `text[begin:]`; returns how many points have been read.
 
-    Stops early, for the caller to empty the streams, when a step could outgrow them.
+    Stops early, for the caller to empty the streams, when a step could outgrow them. What is not
+    decoded, nearly every character of ordinary text, is read in here without a call.
     """
     i = begin
-    state[ROOM] = points.shape[1]
-    for stream in range(STREAMS):
-        state[ROOM] = min(
-            state[ROOM], points.shape[1] - state[HEADER + stream * FIELDS + COUNT]
-        )
     stage = state[STAGE]
     h_stage = state[H_STAGE]
     length = state[LENGTH]
     packed = state[PACKED]
-    at = state[POS]
+    dirty = state[DIRTY]
+    at = state[POS] - i
     while i < len(text):
         point = text[i]
         kind = np.int64(table[point]) if point < 128 else np.int64(OTHER)
-        if stage == DEAD and h_stage == DEAD and kind < ALNUM and length & 7 != 7:
-            length += 1  # inside a word: nearly every character of ordinary text
-            packed = (packed << 6) | kind
-            at += 1
-            i += 1
-            continue
-        if kind >= VALUES and h_stage != ALIVE and h_stage != LONG and (
-            stage == DEAD or (stage == NONE and state[DIRTY] == 0)
-        ):
-            stage = h_stage = NONE
-            length = packed = 0
-            state[DIRTY] = 0
-            state[SEGMENT] = 0
-            state[H_LENGTH] = 0
-            at += 1
-            i += 1
-            continue
+        if h_stage < ALIVE or h_stage == DEAD:
+            if kind < VALUES:
+                # The second digit of a pair that says a letter is for `hex_step`.
+                pair = h_stage == OPENING and kind < ALNUM
+                if pair:
+                    digit = np.int64(table[DIGIT + kind])
+                    before = np.int64(table[DIGIT + (packed & 63)])
+                    pair = digit != NO_DIGIT and table[BYTE + ((before << 4) | digit)] == 1
+                quiet = stage == DEAD and length & 7 != 7
+                if stage == NONE and dirty == 0:
+                    quiet = True
+                    length = packed = 0
+                    state[BEGIN] = at + i
+                    stage = OPENING if table[FIRST + kind] == 1 else DEAD
+                elif stage == OPENING and dirty == 0 and length != 3 and length != WINDOW - 1:
+                    quiet = True
+                    if length == 1 and table[PAIR + ((packed << 6) | kind)] == 0:
+                        stage = DEAD
+                if quiet and not pair:
+                    if h_stage != DEAD or kind >= ALNUM:
+                        if kind >= ALNUM or is_prefix(packed, kind, h_stage):
+                            h_stage = NONE
+                        elif h_stage == NONE and table[DIGIT + kind] != NO_DIGIT:
+                            h_stage = OPENING
+                        else:
+                            h_stage = DEAD
+                    length += 1
+                    packed = (packed << 6) | kind
+                    i += 1
+                    continue
+            elif dirty == 0 and (stage == DEAD or stage == NONE or (stage == OPENING and kind != PAD)):
+                stage = h_stage = NONE
+                length = packed = 0
+                i += 1
+                continue
         if state[ROOM] < STEP_ROOM:
             break
         state[STAGE] = stage
         state[H_STAGE] = h_stage
         state[LENGTH] = length
         state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
-        base64_step(state, points, spans, point, kind, at)
-        hex_step(state, points, spans, point, kind, at)
+        base64_step(state, points, spans, table, point, kind, at + i)
+        hex_step(state, points, spans, table, point, kind, at + i)
         stage = state[STAGE]
         h_stage = state[H_STAGE]
         length = state[LENGTH]
         packed = state[PACKED]
-        at += 1
+        dirty = state[DIRTY]
         i += 1
     state[STAGE] = stage
     state[H_STAGE] = h_stage
     state[LENGTH] = length
     state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
-    state[POS] = at
+    state[POS] = at + i
     settle_runs(state)
     return i
 
@@ -475,6 +544,7 @@ def finish_runs(state: Any, points: Any, spans: Any) -> None:
     stop(state, points, spans, 0, at)
     state[DIRTY] = 0
     settle_runs(state)
+    state[HELD] = state[LIVE]
 
 
 @njit
@@ -486,7 +556,35 @@ def read(
     """`walk` and `read_runs` over the same text in one call; returns what the walk has read, and
     leaves in `running[READ]` what the runs have."""
     running[READ] = read_runs(text, 0, table, running, points, spans)
-    return walk(
+    done = walk(
         text, 0, code, symbols, alternatives, names, values, first, labels, accept, slots,
         walking, out,
     )  # fmt: skip
+    running[HELD] = min(running[LIVE], walking[WALK_LIVE])
+    return done
+
+
+def make_table() -> NDArray[np.uint8]:
+    """The table described above, uint8 (TABLE_SIZE,)."""
+    table = np.zeros(TABLE_SIZE, dtype=np.uint8)
+    table[:DIGIT] = OTHER
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    for value, char in enumerate(alphabet):
+        table[ord(char)] = value
+    for char, value in (("+", 62), ("-", 62), ("/", 63), ("_", 63)):
+        table[ord(char)] = value
+    for char in " \t\r\n":
+        table[ord(char)] = BLANK
+    table[ord("=")] = PAD
+    table[ord("\\")] = BACKSLASH
+    table[DIGIT:FIRST] = NO_DIGIT
+    for digit, char in enumerate("0123456789abcdef"):
+        table[DIGIT + alphabet.index(char)] = digit
+        table[DIGIT + alphabet.index(char.upper())] = digit
+    for one in range(64):
+        for two in range(64):
+            table[PAIR + (one << 6 | two)] = may_open(one, two)
+        table[FIRST + one] = table[PAIR + (one << 6) : PAIR + (one + 1 << 6)].any()
+    for byte in range(256):
+        table[BYTE + byte] = is_written(byte) if byte < 0x80 else 0xC2 <= byte <= 0xF4
+    return table
