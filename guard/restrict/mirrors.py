@@ -26,6 +26,8 @@ Pattern = tuple[bytes, int]  # symbols, and the flag of the node they end at
 
 def mirrors(phrase: Phrase) -> Iterator[Pattern]:
     """The mirrored patterns of a phrase: ROT13, backwards, and each word of a name backwards."""
+    if not phrase.mirrored:
+        return
     rotated = tuple(_rotated(word) for word in phrase.whole)
     if rotated != phrase.whole and _is_strange(rotated):
         yield _rotated(phrase.symbols), phrase.flag

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -28,6 +28,7 @@ UNKNOWN_WORD_BITS = 22.0  # rarer than one word in four million
 UNKNOWN_LETTER_BITS = 2.0  # more for every letter past the sixth of an unknown word
 COMMON_START_BITS = 12.0  # a word with less is one of the few hundred that begin most sentences
 LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
+MIRRORED_EVERY = 4  # of a long text's runs one in so many is looked for mirrored: a third the trie
 LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
 
 Kind = Literal["name", "text"]
@@ -38,7 +39,8 @@ class Phrase:
     """One byte string of the automaton.
 
     `symbols`: folded words up to the acting point, joined by boundary symbols; `whole`: all folded
-    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after.
+    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after;
+    `mirrored`: looked for backwards and in ROT13 too.
     """
 
     symbols: bytes
@@ -46,6 +48,7 @@ class Phrase:
     kind: Kind
     policy: str
     whole: tuple[bytes, ...]
+    mirrored: bool = field(default=True, compare=False)
 
     @property
     def flag(self) -> int:
@@ -167,7 +170,10 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
     runs = [
         _run(words[i : i + size], beta, policy.name, whole=False) for i in _run_starts(words, size)
     ]
-    kept = tuple(run for run in runs if run is not None)
+    kept = tuple(
+        replace(run, mirrored=place % MIRRORED_EVERY == 0)
+        for place, run in enumerate(run for run in runs if run is not None)
+    )
     return TextRuns(kept, len(runs) - len(kept))
 
 

@@ -212,7 +212,7 @@ def is_odd(packed: int) -> bool:
             turns += kind != 1 or before == 2 or capitals > 1
         capitals = capitals + 1 if kind == 0 else 0
         before = kind
-    return turns >= 2
+    return turns >= 1
 
 
 @njit
@@ -475,6 +475,11 @@ def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans:
     while i < len(text):
         point = text[i]
         kind = np.int64(table[point]) if point < 128 else np.int64(OTHER)
+        if stage == DEAD and h_stage == DEAD and kind < ALNUM and length & 7 != 7:
+            length += 1  # inside a word
+            packed = (packed << 6) | kind
+            i += 1
+            continue
         if h_stage < ALIVE or h_stage == DEAD:
             if kind < VALUES:
                 # The second digit of a pair that says a letter is for `hex_step`.
@@ -483,7 +488,9 @@ def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans:
                     digit = np.int64(table[DIGIT + kind])
                     before = np.int64(table[DIGIT + (packed & 63)])
                     pair = digit != NO_DIGIT and table[BYTE + ((before << 4) | digit)] == 1
-                quiet = stage == DEAD and length & 7 != 7
+                quiet = stage == DEAD
+                if quiet and length % WINDOW == WINDOW - 1:
+                    quiet = not is_odd((packed << 6) | kind)
                 if stage == NONE and dirty == 0:
                     quiet = True
                     length = packed = 0
