@@ -29,7 +29,9 @@ class PhraseAutomaton:
             for pattern in mirrors(phrase):
                 patterns.append(pattern)
                 meant.append(phrase)
-        self.trie: Trie = build_trie(*zip(*patterns, strict=True)) if patterns else build_trie((), ())
+        self.trie: Trie = (
+            build_trie(*zip(*patterns, strict=True)) if patterns else build_trie((), ())
+        )
         ends: defaultdict[int, list[Phrase]] = defaultdict(list)
         for phrase, node in zip(meant, self.trie.ends.tolist(), strict=True):
             if phrase not in ends[node]:

@@ -97,9 +97,7 @@ class Decodings:
     def is_quiet(self, text: Any) -> bool:
         """Whether `runs.read` of `text` decoded nothing, as nearly always."""
         state = self.state
-        return bool(
-            state[runs.READ] == len(text) and state[runs.ROOM] == self.points.shape[1]
-        )
+        return bool(state[runs.READ] == len(text) and state[runs.ROOM] == self.points.shape[1])
 
     def said(self, text: Any, live: int) -> list[Match]:
         """What the streams say after `runs.read` of `text`; reads on where that had to stop.

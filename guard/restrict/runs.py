@@ -294,9 +294,7 @@ def end_run(state: Any, points: Any, spans: Any, at: int) -> None:
 
 
 @njit
-def go_on_run(
-    state: Any, points: Any, spans: Any, table: Any, value: int, at: int
-) -> None:
+def go_on_run(state: Any, points: Any, spans: Any, table: Any, value: int, at: int) -> None:
     """One more character of the base64 alphabet."""
     stage = state[STAGE]
     if stage == NONE:
@@ -512,7 +510,9 @@ def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans:
                     packed = (packed << 6) | kind
                     i += 1
                     continue
-            elif dirty == 0 and (stage == DEAD or stage == NONE or (stage == OPENING and kind != PAD)):
+            elif dirty == 0 and (
+                stage == DEAD or stage == NONE or (stage == OPENING and kind != PAD)
+            ):
                 stage = h_stage = NONE
                 length = packed = 0
                 i += 1
