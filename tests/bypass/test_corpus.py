@@ -89,7 +89,6 @@ def test_harmless_text_passes_byte_for_byte(
 
 
 def test_composed_spellings(served: Served) -> None:
-    proxy, upstream = served
     endpoint = ENDPOINTS["chat"]
     stopped = 0
     for spelling in COMPOSED:
