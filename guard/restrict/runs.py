@@ -48,7 +48,7 @@ LONG_LINE = 16  # characters; a run goes on over the end of a line as long as th
 MAX_GAPS = 4  # separators between two runs that are read as one text
 MAX_BLANKS = 8  # blanks inside a run: a line end and the next line's indent
 STEP_ROOM = 2 * WINDOW  # the most one character can add to a stream, with room to spare
-CAPACITY = 128  # code points a stream's buffer takes before it has to be emptied
+CAPACITY = 512  # code points a stream's buffer takes before it has to be emptied
 
 # The table: what an ASCII character is to a run, the hexadecimal digit that a base64 value is the
 # character of, and which first character, first two, and first pair of digits may begin a text.
