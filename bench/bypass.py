@@ -154,8 +154,8 @@ def _strings(value: Any) -> list[str]:
 
 
 def longest_run(text: str, secret: str) -> int:
-    """The length of the longest run of `secret`, of more than two characters, inside `text`."""
-    for size in range(len(secret), 2, -1):
+    """The length of the longest run of `secret` inside `text`."""
+    for size in range(len(secret) if text else 0, 0, -1):
         if any(secret[i : i + size] in text for i in range(len(secret) - size + 1)):
             return size
     return 0
@@ -178,7 +178,7 @@ def leaks(chunkings: int) -> dict[str, Any]:
             one = run_filter(AnswerFilter(surface, binding, Asked("m", True, 1)), pieces, events_of)
             assert one["text"].startswith(LEAD), "ordinary text was held for good"
             rest = one["text"].removeprefix(LEAD)
-            worst["released_run"] = max(worst["released_run"], len(rest), longest_run(rest, form))
+            worst["released_run"] = max(worst["released_run"], longest_run(rest, form))
             for key in ("held_characters", "slowest_read_ms"):
                 worst[key] = max(worst[key], one[key])
         result["channels"][channel] = worst
@@ -199,7 +199,7 @@ def run_filter(
     answer: AnswerFilter, pieces: list[str], events_of: Callable[[str], list[Any]]
 ) -> dict[str, Any]:
     """One stream through the filter: the text that left, the most that waited, the slowest read."""
-    raw = bytearray()
+    text: list[str] = []
     fed = left = held = 0
     slowest = 0.0
     for piece in pieces:
@@ -209,14 +209,14 @@ def run_filter(
         slowest = max(slowest, time.perf_counter() - started)
         fed += len(piece)
         if out:
-            raw += out
-            left = len(said(bytes(raw)))
+            text.append(said(out))
+            left += len(text[-1])
         if answer.ended:
             break
         held = max(held, fed - left)
-    raw += answer.flush()
+    text.append(said(answer.flush()))
     return {
-        "text": said(bytes(raw)),
+        "text": "".join(text),
         "held_characters": held,
         "slowest_read_ms": round(slowest * 1e3, 3),
     }
@@ -295,7 +295,7 @@ def main() -> None:
     options = parser.parse_args()
     phrases = many_phrases()
     documents = "\n".join(sentences(20_000)["documents and licences"])[:1_000_000]
-    chunkings, limit = (200, 2_000) if options.quick else (10_000, 30_000)
+    chunkings, limit = (200, 2_000) if options.quick else (10_000, 25_000)
     result: dict[str, Any] = {"machine": machine(), "versions": versions(["numba", "numpy"])}
     for name, part in (
         ("speed", lambda: speed(phrases, documents)),
