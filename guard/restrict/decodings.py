@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guard.restrict import runs
+from guard.restrict import runs, streams
 from guard.restrict.match import Match
+from guard.restrict.run_table import make_table
 
 if TYPE_CHECKING:
     from guard.restrict.automaton import PhraseAutomaton, Scanner
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 MAX_DEPTH = 2  # base64 of base64 is read, and no deeper
 MIN_LETTERS = 6  # bytes; decoded binary data holds shorter names by chance
 
-TABLE = runs.make_table()
-_NO_POINTS = np.empty((runs.STREAMS, 0), dtype=np.uint32)
-_NO_SPANS = np.empty((runs.STREAMS, 0, 2), dtype=np.int64)
+TABLE = make_table()
+_NO_POINTS = np.empty((streams.STREAMS, 0), dtype=np.uint32)
+_NO_SPANS = np.empty((streams.STREAMS, 0, 2), dtype=np.int64)
 
 
 class _Stream:
@@ -74,14 +75,14 @@ class Decodings:
         self._automaton = automaton
         self._depth = depth
         self._streams: dict[int, _Stream] = {}
-        self.state: Any = runs.new_runs()
+        self.state: Any = streams.new_runs()
         self.points: Any = _NO_POINTS
         self.spans: Any = _NO_SPANS
 
     @property
     def live(self) -> int:
         """The earliest raw position that has to be held, the walk's own included."""
-        live = int(self.state[runs.HELD])
+        live = int(self.state[streams.HELD])
         for stream in self._streams.values():
             held = stream.live
             if held is not None and held < live:
@@ -91,25 +92,27 @@ class Decodings:
     def reset(self) -> None:
         """Begin a new text."""
         self.state[:] = 0
-        self.state[runs.ROOM] = self.points.shape[1]
+        self.state[streams.ROOM] = self.points.shape[1]
         self._streams.clear()
 
     def is_quiet(self, text: Any) -> bool:
         """Whether `runs.read` of `text` decoded nothing, as nearly always."""
         state = self.state
-        return bool(state[runs.READ] == len(text) and state[runs.ROOM] == self.points.shape[1])
+        return bool(
+            state[streams.READ] == len(text) and state[streams.ROOM] == self.points.shape[1]
+        )
 
     def said(self, text: Any, live: int) -> list[Match]:
         """What the streams say after `runs.read` of `text`; reads on where that had to stop.
         `live` is the walk's own live point."""
         state = self.state
-        read = int(state[runs.READ])
+        read = int(state[streams.READ])
         matches = self._empty()
         while read < len(text):
             self._make_room()
             read = runs.read_runs(text, read, TABLE, state, self.points, self.spans)
             matches += self._empty()
-        state[runs.HELD] = min(int(state[runs.LIVE]), live)
+        state[streams.HELD] = min(int(state[streams.LIVE]), live)
         return matches
 
     def flush(self) -> list[Match]:
@@ -123,22 +126,22 @@ class Decodings:
 
     def _make_room(self) -> None:
         if not self.points.shape[1]:
-            self.points = np.empty((runs.STREAMS, runs.CAPACITY), dtype=np.uint32)
-            self.spans = np.empty((runs.STREAMS, runs.CAPACITY, 2), dtype=np.int64)
-            self.state[runs.ROOM] = runs.CAPACITY
+            self.points = np.empty((streams.STREAMS, streams.CAPACITY), dtype=np.uint32)
+            self.spans = np.empty((streams.STREAMS, streams.CAPACITY, 2), dtype=np.int64)
+            self.state[streams.ROOM] = streams.CAPACITY
 
     def _empty(self) -> list[Match]:
         """Let the scanners read what the streams hold."""
         matches: list[Match] = []
-        for number in range(runs.STREAMS):
-            field = runs.HEADER + number * runs.FIELDS + runs.COUNT
+        for number in range(streams.STREAMS):
+            field = streams.HEADER + number * streams.FIELDS + streams.COUNT
             count = int(self.state[field])
             if count:
                 self.state[field] = 0
                 matches += self._stream(number).feed(
                     self.points[number, :count], self.spans[number, :count]
                 )
-        self.state[runs.ROOM] = self.points.shape[1]
+        self.state[streams.ROOM] = self.points.shape[1]
         return matches
 
     def _stream(self, number: int) -> _Stream:

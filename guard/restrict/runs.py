@@ -11,8 +11,7 @@ goes out on six *streams* of code points, each with the raw characters that it c
 - streams 4 and 5, the same two ways for hexadecimal digits, with separators between the pairs.
 
 base64 is read in its standard and its URL alphabet at once, with or without padding, over line
-breaks (RFC 4648, RFC 2045 section 6.8). Between stretches of text a stream carries `BREAK`: no
-phrase goes on over it. No Python object is touched in here.
+breaks (RFC 4648, RFC 2045 section 6.8). No Python object is touched in here.
 """
 
 from __future__ import annotations
@@ -20,199 +19,68 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from guard.restrict.compiled import njit
+from guard.restrict.run_table import (
+    ALIVE,
+    ALNUM,
+    BACKSLASH,
+    BLANK,
+    BYTE,
+    DEAD,
+    DIGIT,
+    FIRST,
+    LONG,
+    NO_DIGIT,
+    NONE,
+    OPENING,
+    OTHER,
+    PAD,
+    PAIR,
+    VALUES,
+    is_odd,
+    opening,
+)
 from guard.restrict.state import LIVE as WALK_LIVE
+from guard.restrict.streams import (
+    ACC,
+    BASE64,
+    BEGIN,
+    BITS,
+    BYTE_AT,
+    DIRTY,
+    FIELDS,
+    GAPS,
+    H_GAPS,
+    H_STAGE,
+    HEADER,
+    HELD,
+    HEX,
+    LENGTH,
+    LIVE,
+    MORE,
+    PACKED,
+    POINT_AT,
+    POS,
+    READ,
+    ROOM,
+    SAID,
+    SEGMENT,
+    SLASH,
+    STAGE,
+    STEP_ROOM,
+    STREAMS,
+    WINDOW,
+    push,
+    say,
+    start_byte,
+    stop,
+)
 from guard.restrict.walk import BREAK, walk
 
-BASE64, HEX = 4, 2  # streams of each
-STREAMS = BASE64 + HEX
-
-# What a character is to a run; below ALNUM it is a letter or digit with that base64 value.
-ALNUM, VALUES, BLANK, PAD, BACKSLASH, OTHER = 62, 64, 64, 65, 66, 67
-
-# How far a run has got. Of hexadecimal digits: OPENING after one of them, DEAD inside a word.
-NONE, OPENING, ALIVE, DEAD, LONG = range(5)
-
-# State: a header, then the fields of each stream.
-POS, READ, LIVE, HELD, ROOM = range(5)
-STAGE, LENGTH, PACKED, SEGMENT, BEGIN, GAPS, SLASH, DIRTY = range(5, 13)
-H_STAGE, H_GAPS = range(13, 15)
-HEADER = 16
-BITS, ACC, BYTE_AT, MORE, VALUE, LEAST, POINT_AT, SAID, COUNT = range(9)
-FIELDS = 9
-
-WINDOW = 8  # characters that are read again when a run turns out to be worth all offsets
 LONG_LINE = 16  # characters; a run goes on over the end of a line as long as this
 MAX_GAPS = 4  # separators between two runs that are read as one text
 MAX_BLANKS = 8  # blanks inside a run: a line end and the next line's indent
-STEP_ROOM = 2 * WINDOW  # the most one character can add to a stream, with room to spare
-CAPACITY = 512  # code points a stream's buffer takes before it has to be emptied
-
-# The table: what an ASCII character is to a run, the hexadecimal digit that a base64 value is the
-# character of, and which first character, first two, and first pair of digits may begin a text.
-DIGIT, FIRST, PAIR, BYTE = 128, 192, 256, 256 + 64 * 64
-TABLE_SIZE = BYTE + 256
-NO_DIGIT = 255
-
-
-def new_runs() -> Any:
-    """State at the start of a text: int64 (n,)."""
-    return np.zeros(HEADER + STREAMS * FIELDS, dtype=np.int64)
-
-
-@njit
-def say(state: Any, points: Any, spans: Any, stream: int, point: int, at: int, end: int) -> None:
-    """Put one code point, of the raw characters [at, end), on a stream."""
-    field = HEADER + stream * FIELDS
-    count = state[field + COUNT]
-    points[stream, count] = point
-    spans[stream, count, 0] = at
-    spans[stream, count, 1] = end
-    state[field + COUNT] = count + 1
-    state[field + SAID] = 1
-    state[ROOM] = min(state[ROOM], points.shape[1] - count - 1)
-
-
-@njit
-def start_byte(state: Any, stream: int) -> None:
-    """A stream's next character begins a byte, and a code point."""
-    field = HEADER + stream * FIELDS
-    state[field + BITS] = 0
-    state[field + ACC] = 0
-    state[field + MORE] = 0
-
-
-@njit
-def stop(state: Any, points: Any, spans: Any, stream: int, at: int) -> None:
-    """What a stream has said so far ends here; its next byte begins anew."""
-    field = HEADER + stream * FIELDS
-    if state[field + SAID] == 1:
-        say(state, points, spans, stream, BREAK, at, at + 1)
-        state[field + SAID] = 0
-    start_byte(state, stream)
-
-
-@njit
-def put_byte(
-    state: Any, points: Any, spans: Any, stream: int, byte: int, at: int, end: int
-) -> bool:
-    """One decoded byte: UTF-8 to code points. False, after a stop, for what no text holds."""
-    field = HEADER + stream * FIELDS
-    if state[field + MORE] > 0:
-        if byte & 0xC0 == 0x80:
-            value = (state[field + VALUE] << 6) | (byte & 0x3F)
-            state[field + VALUE] = value
-            state[field + MORE] -= 1
-            if state[field + MORE] == 0:
-                if value < state[field + LEAST] or value > 0x10FFFF or 0xD800 <= value < 0xE000:
-                    return False
-                say(state, points, spans, stream, value, state[field + POINT_AT], end)
-            return True
-        return False
-    if byte < 0x80:
-        if (byte >= 32 and byte != 127) or byte == 9 or byte == 10 or byte == 13:
-            say(state, points, spans, stream, byte, at, end)
-            return True
-        return False
-    if byte < 0xC2 or byte > 0xF4:
-        return False
-    more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
-    state[field + MORE] = more
-    state[field + LEAST] = 0x80 if more == 1 else 0x800 if more == 2 else 0x10000
-    state[field + VALUE] = byte & (0x3F >> more)
-    state[field + POINT_AT] = at
-    return True
-
-
-@njit
-def push(
-    state: Any, points: Any, spans: Any, stream: int, value: int, width: int, at: int, end: int
-) -> bool:
-    """`width` more bits of a stream, from the raw characters [at, end). False as `put_byte`."""
-    field = HEADER + stream * FIELDS
-    if state[field + BITS] == 0:
-        state[field + BYTE_AT] = at
-    acc = (state[field + ACC] << width) | value
-    bits = state[field + BITS] + width
-    good = True
-    if bits >= 8:
-        bits -= 8
-        byte = acc >> bits
-        acc &= (1 << bits) - 1
-        begin = state[field + BYTE_AT]
-        good = put_byte(state, points, spans, stream, byte, begin, end)
-        if not good:
-            keep_said = state[field + MORE] > 0
-            stop(state, points, spans, stream, at)
-            if keep_said:  # the byte that broke a sequence may begin another one
-                put_byte(state, points, spans, stream, byte, begin, end)
-        state[field + BYTE_AT] = at
-    state[field + ACC] = acc
-    state[field + BITS] = bits
-    return good
-
-
-@njit
-def may_open(first: int, second: int) -> bool:
-    """Whether two base64 characters can begin a text: a byte, and half of the next."""
-    byte = (first << 2) | (second >> 4)
-    half = second & 15
-    if byte < 0x80:
-        return is_written(byte) and (2 <= half < 8 or half >= 12)
-    return 0xC2 <= byte <= 0xF4 and 8 <= half < 12
-
-
-@njit
-def is_written(byte: int) -> bool:
-    """Whether writers put this ASCII character near the beginning of a text."""
-    if 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122 or byte == 32 or byte == 10:
-        return True
-    return byte == 34 or 39 <= byte <= 42 or 44 <= byte <= 46
-
-
-@njit
-def opening(packed: int, count: int) -> int:
-    """What the first `count` (2 to 8) base64 characters of a run are: ALIVE when a text might begin
-    so, OPENING when more of them will tell, DEAD when not."""
-    before = 0
-    more = 0
-    plain = True
-    bits = 6 * count
-    for shift in range(8, bits + 1, 8):
-        byte = (packed >> (bits - shift)) & 0xFF
-        if more > 0:
-            if byte & 0xC0 != 0x80:
-                return DEAD
-            more -= 1
-        elif byte < 0x80:
-            if not is_written(byte) or (65 <= byte <= 90 and 97 <= before <= 122):
-                return DEAD
-        elif 0xC2 <= byte <= 0xF4:
-            plain = False
-            more = 1 if byte < 0xE0 else 2 if byte < 0xF0 else 3
-        else:
-            return DEAD
-        before = byte
-    return ALIVE if plain or count == WINDOW else OPENING
-
-
-@njit
-def is_odd(packed: int) -> bool:
-    """Whether WINDOW characters mix capitals, small letters and digits as no writer does."""
-    turns = 0
-    before = -1
-    capitals = 0
-    for i in range(WINDOW):
-        value = (packed >> (6 * (WINDOW - 1 - i))) & 63
-        kind = 0 if value < 26 else 1 if value < 52 else 2 if value < ALNUM else 3
-        if before >= 0 and kind != before and kind != 3 and before != 3:
-            # "The" and "Is" are words; "GPus" and "aB" and "b4" are not.
-            turns += kind != 1 or before == 2 or capitals > 1
-        capitals = capitals + 1 if kind == 0 else 0
-        before = kind
-    return turns >= 1
 
 
 @njit
@@ -569,29 +437,3 @@ def read(
     )  # fmt: skip
     running[HELD] = min(running[LIVE], walking[WALK_LIVE])
     return done
-
-
-def make_table() -> NDArray[np.uint8]:
-    """The table described above, uint8 (TABLE_SIZE,)."""
-    table = np.zeros(TABLE_SIZE, dtype=np.uint8)
-    table[:DIGIT] = OTHER
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    for value, char in enumerate(alphabet):
-        table[ord(char)] = value
-    for char, value in (("+", 62), ("-", 62), ("/", 63), ("_", 63)):
-        table[ord(char)] = value
-    for char in " \t\r\n":
-        table[ord(char)] = BLANK
-    table[ord("=")] = PAD
-    table[ord("\\")] = BACKSLASH
-    table[DIGIT:FIRST] = NO_DIGIT
-    for digit, char in enumerate("0123456789abcdef"):
-        table[DIGIT + alphabet.index(char)] = digit
-        table[DIGIT + alphabet.index(char.upper())] = digit
-    for one in range(64):
-        for two in range(64):
-            table[PAIR + (one << 6 | two)] = may_open(one, two)
-        table[FIRST + one] = table[PAIR + (one << 6) : PAIR + (one + 1 << 6)].any()
-    for byte in range(256):
-        table[BYTE + byte] = is_written(byte) if byte < 0x80 else 0xC2 <= byte <= 0xF4
-    return table
