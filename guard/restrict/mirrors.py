@@ -36,7 +36,7 @@ def mirrors(phrase: Phrase) -> Iterator[Pattern]:
         return
     if phrase.whole != turned[::-1]:
         yield _backwards(phrase, turned[::-1])
-    if phrase.bounded and len(turned) > 1:
+    if phrase.bounded and len(turned) > 1 and turned != phrase.whole:
         yield join(turned), BOUNDED
 
 
