@@ -296,7 +296,11 @@ def main() -> None:
     phrases = many_phrases()
     documents = "\n".join(sentences(20_000)["documents and licences"])[:1_000_000]
     chunkings, limit = (200, 2_000) if options.quick else (10_000, 25_000)
-    result: dict[str, Any] = {"machine": machine(), "versions": versions(["numba", "numpy"])}
+    result: dict[str, Any] = {
+        "quick": options.quick,
+        "machine": machine(),
+        "versions": versions(["numba", "numpy"]),
+    }
     for name, part in (
         ("speed", lambda: speed(phrases, documents)),
         ("spellings", spellings),
