@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from guard.restrict import runs, state, walk
-from guard.restrict.decodings import MAX_DEPTH, TABLE, Decodings
+from guard.restrict.decodings import MAX_DEPTH, Decodings
 from guard.restrict.folding import code_points, fold_tables
 from guard.restrict.match import Match
 from guard.restrict.mirrors import mirrors
@@ -79,8 +79,8 @@ class Scanner:
 
     def __init__(self, automaton: PhraseAutomaton, depth: int = 0) -> None:
         self._automaton = automaton
-        self._decodings = Decodings(automaton, depth) if depth < MAX_DEPTH else None
         self._state: Any = state.new_state()
+        self._decodings = Decodings(automaton, depth, self._state) if depth < MAX_DEPTH else None
         self._out: Any = np.empty((128, 3), dtype=np.int64)
 
     def reset(self) -> None:
@@ -111,21 +111,13 @@ class Scanner:
         decodings = self._decodings
         if decodings is None:
             done = walk.walk(points, 0, *arrays, self._state, self._out)
-        else:
-            done = runs.read(
-                points, *arrays, self._state, self._out,
-                TABLE, decodings.state, decodings.points, decodings.spans,
-            )  # fmt: skip
-        matches = self._collect() if self._state[state.FOUND] else []
-        quiet = decodings is None or decodings.is_quiet(points)
-        while done < len(points):
-            self._make_room()
-            done = walk.walk(points, done, *arrays, self._state, self._out)
-            matches += self._collect()
-            quiet = decodings is None
-        if decodings is not None and not quiet:
-            matches += decodings.said(points, int(self._state[state.LIVE]))
-            matches.sort(key=_acting)
+            return self._collect() + self._walk_on(points, done)
+        done = runs.read(points, *arrays, self._state, self._out)
+        if done == len(points):
+            return []  # nearly always
+        matches = self._collect() + self._walk_on(points, done if done >= 0 else -1 - done)
+        matches += decodings.said(points, int(self._state[state.LIVE]))
+        matches.sort(key=_acting)
         return matches
 
     def flush(self) -> list[Match]:
@@ -136,8 +128,19 @@ class Scanner:
         matches = self._collect()
         return matches if self._decodings is None else matches + self._decodings.flush()
 
+    def _walk_on(self, points: Any, done: int) -> list[Match]:
+        """Read `points[done:]`, where the walk stopped for want of room."""
+        matches: list[Match] = []
+        while done < len(points):
+            self._make_room()
+            done = walk.walk(points, done, *self._automaton._arrays, self._state, self._out)
+            matches += self._collect()
+        return matches
+
     def _collect(self) -> list[Match]:
         found = int(self._state[state.FOUND])
+        if not found:
+            return []
         self._state[state.FOUND] = 0
         return [
             Match(int(start), int(end), self._automaton.phrases_at(int(node)))
@@ -147,6 +150,8 @@ class Scanner:
     def _make_room(self) -> None:
         # FOUND is 0 here, so a walk that stopped early needs a larger state (and `out` with it).
         self._state = state.grown(self._state)
+        if self._decodings is not None:
+            self._decodings.move(self._state)
         self._out = np.empty((2 * len(self._out), 3), dtype=np.int64)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from guard.restrict import runs, streams
 from guard.restrict.match import Match
-from guard.restrict.run_table import make_table
+from guard.restrict.state import RUNS
 
 if TYPE_CHECKING:
     from guard.restrict.automaton import PhraseAutomaton, Scanner
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MAX_DEPTH = 2  # base64 of base64 is read, and no deeper
 MIN_LETTERS = 6  # bytes; decoded binary data holds shorter names by chance
 
-TABLE = make_table()
 _NO_POINTS = np.empty((streams.STREAMS, 0), dtype=np.uint32)
 _NO_SPANS = np.empty((streams.STREAMS, 0, 2), dtype=np.int64)
 
@@ -67,22 +66,26 @@ class _Stream:
 
 
 class Decodings:
-    """The decoded texts of one channel. `state`, `points` and `spans` are for `runs.read`."""
+    """The decoded texts of one channel. `walking` is the walk's state; its last part is theirs."""
 
-    __slots__ = ("_automaton", "_depth", "_streams", "points", "spans", "state")
+    __slots__ = ("_automaton", "_depth", "_points", "_spans", "_state", "_streams")
 
-    def __init__(self, automaton: PhraseAutomaton, depth: int) -> None:
+    def __init__(self, automaton: PhraseAutomaton, depth: int, walking: Any) -> None:
         self._automaton = automaton
         self._depth = depth
         self._streams: dict[int, _Stream] = {}
-        self.state: Any = streams.new_runs()
-        self.points: Any = _NO_POINTS
-        self.spans: Any = _NO_SPANS
+        self._points: Any = _NO_POINTS
+        self._spans: Any = _NO_SPANS
+        self.move(walking)
+
+    def move(self, walking: Any) -> None:
+        """The walk's state is another array now, with the same content."""
+        self._state: Any = walking[-RUNS:]
 
     @property
     def live(self) -> int:
         """The earliest raw position that has to be held, the walk's own included."""
-        live = int(self.state[streams.HELD])
+        live = int(self._state[streams.HELD])
         for stream in self._streams.values():
             held = stream.live
             if held is not None and held < live:
@@ -90,27 +93,19 @@ class Decodings:
         return live
 
     def reset(self) -> None:
-        """Begin a new text."""
-        self.state[:] = 0
-        self.state[streams.ROOM] = self.points.shape[1]
+        """Begin a new text, once the walk's state has."""
+        self._state[streams.ROOM] = self._points.shape[1]
         self._streams.clear()
 
-    def is_quiet(self, text: Any) -> bool:
-        """Whether `runs.read` of `text` decoded nothing, as nearly always."""
-        state = self.state
-        return bool(
-            state[streams.READ] == len(text) and state[streams.ROOM] == self.points.shape[1]
-        )
-
     def said(self, text: Any, live: int) -> list[Match]:
-        """What the streams say after `runs.read` of `text`; reads on where that had to stop.
+        """What the streams say after `runs.read` of `text`, from where that had to stop.
         `live` is the walk's own live point."""
-        state = self.state
+        state = self._state
         read = int(state[streams.READ])
-        matches = self._empty()
+        matches: list[Match] = []
         while read < len(text):
             self._make_room()
-            read = runs.read_runs(text, read, TABLE, state, self.points, self.spans)
+            read = runs.read_runs(text, read, state, self._points, self._spans)
             matches += self._empty()
         state[streams.HELD] = min(int(state[streams.LIVE]), live)
         return matches
@@ -118,30 +113,30 @@ class Decodings:
     def flush(self) -> list[Match]:
         """The end of the text ends every run."""
         self._make_room()
-        runs.finish_runs(self.state, self.points, self.spans)
+        runs.finish_runs(self._state, self._points, self._spans)
         matches = self._empty()
         for stream in self._streams.values():
             matches += stream.flush()
         return matches
 
     def _make_room(self) -> None:
-        if not self.points.shape[1]:
-            self.points = np.empty((streams.STREAMS, streams.CAPACITY), dtype=np.uint32)
-            self.spans = np.empty((streams.STREAMS, streams.CAPACITY, 2), dtype=np.int64)
-            self.state[streams.ROOM] = streams.CAPACITY
+        if not self._points.shape[1]:
+            self._points = np.empty((streams.STREAMS, streams.CAPACITY), dtype=np.uint32)
+            self._spans = np.empty((streams.STREAMS, streams.CAPACITY, 2), dtype=np.int64)
+            self._state[streams.ROOM] = streams.CAPACITY
 
     def _empty(self) -> list[Match]:
         """Let the scanners read what the streams hold."""
         matches: list[Match] = []
         for number in range(streams.STREAMS):
             field = streams.HEADER + number * streams.FIELDS + streams.COUNT
-            count = int(self.state[field])
+            count = int(self._state[field])
             if count:
-                self.state[field] = 0
+                self._state[field] = 0
                 matches += self._stream(number).feed(
-                    self.points[number, :count], self.spans[number, :count]
+                    self._points[number, :count], self._spans[number, :count]
                 )
-        self.state[streams.ROOM] = self.points.shape[1]
+        self._state[streams.ROOM] = self._points.shape[1]
         return matches
 
     def _stream(self, number: int) -> _Stream:

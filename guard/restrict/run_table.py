@@ -15,10 +15,13 @@ ALNUM, VALUES, BLANK, PAD, BACKSLASH, OTHER = 62, 64, 64, 65, 66, 67
 NONE, OPENING, ALIVE, DEAD, LONG = range(5)
 
 # The table: what an ASCII character is to a run, the hexadecimal digit that a base64 value is the
-# character of, and which first character, first two, and first pair of digits may begin a text.
+# character of, which first character, first two, and first pair of digits may begin a text, and
+# which first two letters begin no text in either encoding, as those of nearly every word.
 DIGIT, FIRST, PAIR, BYTE = 128, 192, 256, 256 + 64 * 64
-TABLE_SIZE = BYTE + 256
+WORDS = BYTE + 256
+TABLE_SIZE = WORDS + 64 * 64
 NO_DIGIT = 255
+X_CAPITAL, X_SMALL = 23, 49  # the base64 values of the x of 0x
 
 
 @njit
@@ -105,4 +108,22 @@ def make_table() -> NDArray[np.uint8]:
         table[FIRST + one] = table[PAIR + (one << 6) : PAIR + (one + 1 << 6)].any()
     for byte in range(256):
         table[BYTE + byte] = is_written(byte) if byte < 0x80 else 0xC2 <= byte <= 0xF4
+    for one in range(ALNUM):
+        for two in range(ALNUM):
+            table[WORDS + (one << 6 | two)] = not (
+                table[PAIR + (one << 6 | two)] or _may_open_digits(table, one, two)
+            )
     return table
+
+
+def _may_open_digits(table: NDArray[np.uint8], one: int, two: int) -> bool:
+    """Whether two letters or digits may be the first of hexadecimal digits, or 0x before them."""
+    high, low = int(table[DIGIT + one]), int(table[DIGIT + two])
+    if high == NO_DIGIT:
+        return False
+    if low == NO_DIGIT:
+        return high == 0 and two in (X_SMALL, X_CAPITAL)
+    return bool(table[BYTE + (high << 4 | low)])
+
+
+TABLE = make_table()

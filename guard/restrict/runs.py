@@ -37,10 +37,15 @@ from guard.restrict.run_table import (
     OTHER,
     PAD,
     PAIR,
+    TABLE,
     VALUES,
+    WORDS,
+    X_CAPITAL,
+    X_SMALL,
     is_odd,
     opening,
 )
+from guard.restrict.state import FOUND, RUNS
 from guard.restrict.state import LIVE as WALK_LIVE
 from guard.restrict.streams import (
     ACC,
@@ -84,7 +89,7 @@ MAX_BLANKS = 8  # blanks inside a run: a line end and the next line's indent
 
 
 @njit
-def lengthen(state: Any, points: Any, spans: Any, table: Any, at: int) -> None:
+def lengthen(state: Any, points: Any, spans: Any, at: int) -> None:
     """Read a base64 run at every offset from here on, and its last characters once more.
 
     What is found in those begins here: they may have left already.
@@ -100,19 +105,19 @@ def lengthen(state: Any, points: Any, spans: Any, table: Any, at: int) -> None:
     state[STAGE] = LONG
     state[SEGMENT] = length
     if state[H_STAGE] != ALIVE:
-        lengthen_hex(state, points, spans, table, at)
+        lengthen_hex(state, points, spans, at)
 
 
 @njit
-def lengthen_hex(state: Any, points: Any, spans: Any, table: Any, at: int) -> None:
+def lengthen_hex(state: Any, points: Any, spans: Any, at: int) -> None:
     """The same for both offsets of hexadecimal digits, where the last characters are all digits."""
     for i in range(WINDOW):
-        if table[DIGIT + ((state[PACKED] >> (6 * i)) & 63)] == NO_DIGIT:
+        if TABLE[DIGIT + ((state[PACKED] >> (6 * i)) & 63)] == NO_DIGIT:
             return
     for shift in range(HEX):
         start_byte(state, BASE64 + shift)
         for i in range(shift, WINDOW - 1):  # the last one is for `hex_step`
-            value = np.int64(table[DIGIT + ((state[PACKED] >> (6 * (WINDOW - 1 - i))) & 63)])
+            value = np.int64(TABLE[DIGIT + ((state[PACKED] >> (6 * (WINDOW - 1 - i))) & 63)])
             push(state, points, spans, BASE64 + shift, value, 4, at, at + 1)
     state[H_STAGE] = LONG
     state[H_GAPS] = 0
@@ -162,7 +167,7 @@ def end_run(state: Any, points: Any, spans: Any, at: int) -> None:
 
 
 @njit
-def go_on_run(state: Any, points: Any, spans: Any, table: Any, value: int, at: int) -> None:
+def go_on_run(state: Any, points: Any, spans: Any, value: int, at: int) -> None:
     """One more character of the base64 alphabet."""
     stage = state[STAGE]
     if stage == NONE:
@@ -176,10 +181,10 @@ def go_on_run(state: Any, points: Any, spans: Any, table: Any, value: int, at: i
     state[STAGE] = stage
     if stage == OPENING:
         if length == 1:
-            if table[FIRST + value] == 0:
+            if TABLE[FIRST + value] == 0:
                 state[STAGE] = DEAD
         elif length == 2:
-            if table[PAIR + (state[PACKED] & 0xFFF)] == 0:
+            if TABLE[PAIR + (state[PACKED] & 0xFFF)] == 0:
                 state[STAGE] = DEAD
         elif length == 4 or length == WINDOW:
             open_run(state, points, spans, at)
@@ -195,13 +200,11 @@ def go_on_run(state: Any, points: Any, spans: Any, table: Any, value: int, at: i
         for stream in range(BASE64):
             push(state, points, spans, stream, value, 6, at, at + 1)
     if state[STAGE] == DEAD and length % WINDOW == 0 and is_odd(state[PACKED]):
-        lengthen(state, points, spans, table, at)
+        lengthen(state, points, spans, at)
 
 
 @njit
-def base64_step(
-    state: Any, points: Any, spans: Any, table: Any, point: int, kind: int, at: int
-) -> None:
+def base64_step(state: Any, points: Any, spans: Any, point: int, kind: int, at: int) -> None:
     """One character, as base64 sees it."""
     if state[SLASH] == 1:
         state[SLASH] = 0
@@ -209,7 +212,7 @@ def base64_step(
             kind = BLANK
     stage = state[STAGE]
     if kind < VALUES:
-        go_on_run(state, points, spans, table, kind, at)
+        go_on_run(state, points, spans, kind, at)
         return
     if kind == BACKSLASH and (stage == ALIVE or stage == LONG):
         state[SLASH] = 1
@@ -250,33 +253,53 @@ def end_hex(state: Any, points: Any, spans: Any, at: int) -> None:
 @njit
 def is_prefix(packed: int, kind: int, h_stage: int) -> bool:
     """Whether a character is the x of 0x: digits begin after it."""
-    return h_stage == OPENING and (kind == 23 or kind == 49) and packed & 63 == 52
+    return h_stage == OPENING and (kind == X_CAPITAL or kind == X_SMALL) and packed & 63 == 52
+
+
+@njit
+def open_hex(packed: int, count: int, point: int, kind: int, stage: int) -> int:
+    """The stage of hexadecimal digits after one more character, of which `packed` ends in `count`
+    before it. ALIVE: two bytes that may begin a text, or one and what parts it from the next."""
+    if stage == OPENING and count == 2 and parts(point, kind):
+        return ALIVE
+    if kind >= ALNUM or is_prefix(packed, kind, stage):
+        return NONE
+    digit = np.int64(TABLE[DIGIT + kind])
+    if digit == NO_DIGIT or stage == DEAD:
+        return DEAD
+    if stage == OPENING and count != 2:
+        before = np.int64(TABLE[DIGIT + (packed & 63)])
+        if TABLE[BYTE + ((before << 4) | digit)] == 0:
+            return DEAD
+        return ALIVE if count == 3 else OPENING
+    return OPENING
+
+
+@njit
+def parts(point: int, kind: int) -> bool:
+    """Whether a character may stand between two pairs of digits."""
+    return kind == BLANK or kind == BACKSLASH or kind == 62 or point == 58 or point == 44
 
 
 @njit
 def hex_step(
-    state: Any, points: Any, spans: Any, table: Any, point: int, kind: int, at: int
+    state: Any, points: Any, spans: Any, packed: int, point: int, kind: int, at: int
 ) -> None:
-    """One character, as hexadecimal sees it; after `base64_step`."""
+    """One character, as hexadecimal sees it; after `base64_step`. `packed` is as before that."""
     stage = state[H_STAGE]
-    digit = np.int64(table[DIGIT + kind]) if kind < ALNUM else np.int64(NO_DIGIT)
+    digit = np.int64(TABLE[DIGIT + kind]) if kind < ALNUM else np.int64(NO_DIGIT)
     if stage != ALIVE and stage != LONG:
-        if kind >= ALNUM:
-            state[H_STAGE] = NONE
-        elif stage == NONE:
-            state[H_STAGE] = OPENING if digit != NO_DIGIT else DEAD
-        elif stage == OPENING and is_prefix(state[PACKED] >> 6, kind, stage):
-            state[H_STAGE] = NONE
-        elif stage == OPENING:
-            before = np.int64(table[DIGIT + ((state[PACKED] >> 6) & 63)])
-            state[H_STAGE] = DEAD
-            if digit != NO_DIGIT and table[BYTE + ((before << 4) | digit)] == 1:
-                state[H_STAGE] = ALIVE
-                state[H_GAPS] = 0
-                start_byte(state, BASE64)
-                push(state, points, spans, BASE64, before, 4, at - 1, at)
-                push(state, points, spans, BASE64, digit, 4, at, at + 1)
-        return
+        count = state[H_GAPS]
+        state[H_STAGE] = open_hex(packed, count, point, kind, stage)
+        state[H_GAPS] = count + 1 if state[H_STAGE] == OPENING and stage == OPENING else 1
+        if state[H_STAGE] != ALIVE:
+            return
+        start_byte(state, BASE64)
+        for i in range(count - 1, -1, -1):
+            value = np.int64(TABLE[DIGIT + ((packed >> (6 * i)) & 63)])
+            push(state, points, spans, BASE64, value, 4, at - 1 - i, at - i)
+        if digit == NO_DIGIT:  # `H_GAPS` is 1: this one
+            return
     if digit != NO_DIGIT:
         state[H_GAPS] = 0
         if stage == LONG:
@@ -295,8 +318,7 @@ def hex_step(
         if state[H_GAPS] > 0:  # the x of a \x48
             state[H_GAPS] += 1
             return
-    parts = kind == BLANK or kind == BACKSLASH or kind == 62 or point == 58 or point == 44
-    if parts and state[H_GAPS] < MAX_GAPS and (stage == LONG or state[half] == 0):
+    if parts(point, kind) and state[H_GAPS] < MAX_GAPS and (stage == LONG or state[half] == 0):
         state[H_GAPS] += 1
         return
     end_hex(state, points, spans, at)
@@ -313,7 +335,7 @@ def settle_runs(state: Any) -> None:
         first = (state[PACKED] >> (6 * (state[LENGTH] - 1))) & 63
         live = min(live, state[BEGIN] + (first < 12))
     if state[H_STAGE] == OPENING:
-        live = min(live, state[POS] - 1)
+        live = min(live, state[POS] - state[H_GAPS])
     if state[STAGE] > OPENING or state[H_STAGE] > OPENING:
         for stream in range(STREAMS):
             field = HEADER + stream * FIELDS
@@ -325,85 +347,101 @@ def settle_runs(state: Any) -> None:
 
 
 @njit
-def read_runs(text: Any, begin: int, table: Any, state: Any, points: Any, spans: Any) -> int:
-    """Read `text[begin:]`; returns how many points have been read.
+def skim(text: Any, begin: int, state: Any) -> int:
+    """Read `text[begin:]` as far as nothing has to be decoded; returns how many points are read.
 
-    Stops early, for the caller to empty the streams, when a step could outgrow them. What is not
-    decoded, nearly every character of ordinary text, is read in here without a call.
+    Nearly every character of ordinary text is read in here: a word is given up after its first
+    letters, and from there on only counted.
     """
-    i = begin
     stage = state[STAGE]
     h_stage = state[H_STAGE]
+    if state[DIRTY] == 1 or stage == ALIVE or stage == LONG or h_stage == ALIVE or h_stage == LONG:
+        return begin
     length = state[LENGTH]
     packed = state[PACKED]
-    dirty = state[DIRTY]
-    at = state[POS] - i
+    digits = state[H_GAPS]  # as long as they are OPENING
+    at = state[POS] - begin
+    i = begin
     while i < len(text):
         point = text[i]
-        kind = np.int64(table[point]) if point < 128 else np.int64(OTHER)
-        if stage == DEAD and h_stage == DEAD and kind < ALNUM and length & 7 != 7:
-            length += 1  # inside a word
+        kind = np.int64(TABLE[point]) if point < 128 else np.int64(OTHER)
+        if kind >= VALUES:
+            if stage == OPENING and kind == PAD:
+                break
+            if h_stage == OPENING and digits == 2 and parts(point, kind):
+                break
+            stage = h_stage = NONE
+            length = packed = 0
+            i += 1
+            continue
+        if stage == DEAD and h_stage == DEAD and kind < ALNUM:
+            if length & (WINDOW - 1) == WINDOW - 1 and is_odd((packed << 6) | kind):
+                break
+            length += 1
             packed = (packed << 6) | kind
             i += 1
             continue
-        if h_stage < ALIVE or h_stage == DEAD:
-            if kind < VALUES:
-                # The second digit of a pair that says a letter is for `hex_step`.
-                pair = h_stage == OPENING and kind < ALNUM
-                if pair:
-                    digit = np.int64(table[DIGIT + kind])
-                    before = np.int64(table[DIGIT + (packed & 63)])
-                    pair = digit != NO_DIGIT and table[BYTE + ((before << 4) | digit)] == 1
-                quiet = stage == DEAD
-                if quiet and length % WINDOW == WINDOW - 1:
-                    quiet = not is_odd((packed << 6) | kind)
-                if stage == NONE and dirty == 0:
-                    quiet = True
-                    length = packed = 0
-                    state[BEGIN] = at + i
-                    stage = OPENING if table[FIRST + kind] == 1 else DEAD
-                elif stage == OPENING and dirty == 0 and length != 3 and length != WINDOW - 1:
-                    quiet = True
-                    if length == 1 and table[PAIR + ((packed << 6) | kind)] == 0:
-                        stage = DEAD
-                if quiet and not pair:
-                    if h_stage != DEAD or kind >= ALNUM:
-                        if kind >= ALNUM or is_prefix(packed, kind, h_stage):
-                            h_stage = NONE
-                        elif h_stage == NONE and table[DIGIT + kind] != NO_DIGIT:
-                            h_stage = OPENING
-                        else:
-                            h_stage = DEAD
-                    length += 1
-                    packed = (packed << 6) | kind
-                    i += 1
-                    continue
-            elif dirty == 0 and (
-                stage == DEAD or stage == NONE or (stage == OPENING and kind != PAD)
-            ):
-                stage = h_stage = NONE
-                length = packed = 0
-                i += 1
+        if stage == NONE and kind < ALNUM and i + 1 < len(text) and text[i + 1] < 128:
+            second = np.int64(TABLE[text[i + 1]])
+            if second < ALNUM and TABLE[WORDS + ((kind << 6) | second)] == 1:
+                stage = h_stage = DEAD
+                length = 2
+                packed = (kind << 6) | second
+                i += 2
                 continue
-        if state[ROOM] < STEP_ROOM:
+        following = go_on_quietly(packed, length, kind, stage)
+        h_following = open_hex(packed, digits, point, kind, h_stage)
+        if following == ALIVE or h_following == ALIVE:
             break
-        state[STAGE] = stage
-        state[H_STAGE] = h_stage
-        state[LENGTH] = length
-        state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
-        base64_step(state, points, spans, table, point, kind, at + i)
-        hex_step(state, points, spans, table, point, kind, at + i)
-        stage = state[STAGE]
-        h_stage = state[H_STAGE]
-        length = state[LENGTH]
-        packed = state[PACKED]
-        dirty = state[DIRTY]
+        if stage == NONE:
+            state[BEGIN] = at + i
+        digits = digits + 1 if h_stage == OPENING else 1
+        stage = following
+        h_stage = h_following
+        length += 1
+        packed = (packed << 6) | kind
         i += 1
     state[STAGE] = stage
     state[H_STAGE] = h_stage
     state[LENGTH] = length
     state[PACKED] = packed & ((1 << (6 * WINDOW)) - 1)
+    state[H_GAPS] = digits
     state[POS] = at + i
+    return i
+
+
+@njit
+def go_on_quietly(packed: int, length: int, kind: int, stage: int) -> int:
+    """The stage of a run after one more character of its alphabet that says nothing yet; ALIVE when
+    `base64_step` has to read it."""
+    now = (packed << 6) | kind
+    if stage == NONE:
+        return OPENING if TABLE[FIRST + kind] == 1 else DEAD
+    if stage == OPENING:
+        if length == 1:
+            return OPENING if TABLE[PAIR + (now & 0xFFF)] == 1 else DEAD
+        if length == 3:
+            return opening(now & 0xFFFFFF, 4)
+        return ALIVE if length == WINDOW - 1 else OPENING
+    return ALIVE if length % WINDOW == WINDOW - 1 and is_odd(now) else DEAD
+
+
+@njit
+def read_runs(text: Any, begin: int, state: Any, points: Any, spans: Any) -> int:
+    """Read `text[begin:]`; returns how many points have been read.
+
+    Stops early, for the caller to empty the streams, when a step could outgrow them.
+    """
+    i = skim(text, begin, state)
+    while i < len(text) and state[ROOM] >= STEP_ROOM:
+        point = text[i]
+        kind = np.int64(TABLE[point]) if point < 128 else np.int64(OTHER)
+        at = state[POS]
+        packed = state[PACKED]
+        base64_step(state, points, spans, point, kind, at)
+        hex_step(state, points, spans, packed, point, kind, at)
+        state[POS] = at + 1
+        i = skim(text, i + 1, state)
     settle_runs(state)
     return i
 
@@ -425,15 +463,20 @@ def finish_runs(state: Any, points: Any, spans: Any) -> None:
 @njit
 def read(
     text: Any, code: Any, symbols: Any, alternatives: Any, names: Any, values: Any,
-    first: Any, labels: Any, accept: Any, slots: Any, walking: Any, out: Any,
-    table: Any, running: Any, points: Any, spans: Any,
+    first: Any, labels: Any, accept: Any, slots: Any, state: Any, out: Any,
 ) -> int:  # fmt: skip
-    """`walk` and `read_runs` over the same text in one call; returns what the walk has read, and
-    leaves in `running[READ]` what the runs have."""
-    running[READ] = read_runs(text, 0, table, running, points, spans)
+    """`walk` and `skim` over the same text in one call.
+
+    Returns what the walk has read; -1 minus that where something was found or has to be decoded,
+    from `READ` on.
+    """
+    running = state[len(state) - RUNS :]
+    skimmed = skim(text, 0, running)
+    running[READ] = skimmed
+    settle_runs(running)
     done = walk(
         text, 0, code, symbols, alternatives, names, values, first, labels, accept, slots,
-        walking, out,
+        state, out,
     )  # fmt: skip
-    running[HELD] = min(running[LIVE], walking[WALK_LIVE])
-    return done
+    running[HELD] = min(running[LIVE], state[WALK_LIVE])
+    return done if skimmed == len(text) and state[FOUND] == 0 else -1 - done

@@ -2,16 +2,15 @@
 
 A stream's buffer holds code points, each with the raw characters [start, end) that it came from.
 Between stretches of text it holds `BREAK`: no phrase goes on over it. The state of a run and of its
-streams is one int64 array, for compiled code: a header, then the fields of each stream.
+streams is the last part of the walk's own array: a header, then the fields of each stream.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from guard.restrict.compiled import njit
+from guard.restrict.state import RUNS
 from guard.restrict.walk import BREAK
 
 BASE64, HEX = 4, 2  # streams of each
@@ -30,9 +29,8 @@ BITS, ACC, BYTE_AT, MORE, VALUE, LEAST, POINT_AT, SAID, COUNT = range(9)
 FIELDS = 9
 
 
-def new_runs() -> Any:
-    """State at the start of a text: int64 (n,)."""
-    return np.zeros(HEADER + STREAMS * FIELDS, dtype=np.int64)
+if HEADER + STREAMS * FIELDS != RUNS:
+    raise AssertionError("the walk's state has another size for runs")
 
 
 @njit
@@ -85,7 +83,10 @@ def put_byte(
             return True
         return False
     if byte < 0x80:
-        if (byte >= 32 and byte != 127) or byte == 9 or byte == 10 or byte == 13:
+        blank = byte == 32 or byte == 9 or byte == 10 or byte == 13
+        if blank and state[field + SAID] == 0:
+            return True  # a text's first words begin without it
+        if blank or (byte > 32 and byte != 127):
             say(state, points, spans, stream, byte, at, end)
             return True
         return False

@@ -315,6 +315,16 @@ def go_on(
 
 
 @njit
+def skip_word(points: Any, begin: int, code: Any, state: Any) -> int:
+    """Over the rest of a word in which no phrase is under way; returns where it ends."""
+    i = begin + 1
+    while i < len(points) and points[i] < BREAK and code[points[i]] & 15 == LETTER:
+        i += 1
+    state[POS] += i - begin
+    return i
+
+
+@njit
 def forget(state: Any, out: Any) -> None:
     """Nothing goes on from here: a word boundary, and no thread after it."""
     confirm(state, out)
@@ -354,6 +364,9 @@ def walk(
             kind = np.int64(alternatives[entry >> 10]) & 7
         plain = state[ESC] == 0 and entry & 15 == kind
         if plain and kind == LETTER and (entry >> 4) & 63 == 1 and state[PENDING] == 0:
+            if state[THREADS] == 0 and state[WORD_START] == 0:
+                i = skip_word(points, i, code, state)
+                continue
             if only_inside(state, first, labels):
                 go_on(state, slots, out, first, labels, accept, entry >> 10)
                 i += 1
