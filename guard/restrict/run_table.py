@@ -43,6 +43,16 @@ def is_written(byte: int) -> bool:
 
 
 @njit
+def may_follow(before: int, byte: int) -> bool:
+    """Whether a byte may be the second of a text. Years of four digits begin with a space."""
+    if before >= 0x80:
+        return byte & 0xC0 == 0x80
+    if before == 32:
+        return is_written(byte) or 0xC2 <= byte <= 0xF4
+    return 32 <= byte < 127 or byte == 9 or byte == 10 or byte == 13 or 0xC2 <= byte <= 0xF4
+
+
+@njit
 def opening(packed: int, count: int) -> int:
     """What the first `count` (2 to 8) base64 characters of a run are: ALIVE when a text might begin
     so, OPENING when more of them will tell, DEAD when not."""

@@ -43,6 +43,7 @@ from guard.restrict.run_table import (
     X_CAPITAL,
     X_SMALL,
     is_odd,
+    may_follow,
     opening,
 )
 from guard.restrict.state import FOUND, RUNS
@@ -268,10 +269,12 @@ def open_hex(packed: int, count: int, point: int, kind: int, stage: int) -> int:
     if digit == NO_DIGIT or stage == DEAD:
         return DEAD
     if stage == OPENING and count != 2:
-        before = np.int64(TABLE[DIGIT + (packed & 63)])
-        if TABLE[BYTE + ((before << 4) | digit)] == 0:
-            return DEAD
-        return ALIVE if count == 3 else OPENING
+        byte = (np.int64(TABLE[DIGIT + (packed & 63)]) << 4) | digit
+        if count == 1:
+            return OPENING if TABLE[BYTE + byte] == 1 else DEAD
+        high = np.int64(TABLE[DIGIT + ((packed >> 12) & 63)])
+        low = np.int64(TABLE[DIGIT + ((packed >> 6) & 63)])
+        return ALIVE if may_follow((high << 4) | low, byte) else DEAD
     return OPENING
 
 
