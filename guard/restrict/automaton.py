@@ -97,8 +97,6 @@ class Scanner:
     @property
     def live(self) -> int:
         """The earliest code point that a match may still begin at (`position` when none)."""
-        if self._decodings is not None:
-            return self._decodings.live
         return int(self._state[state.LIVE])
 
     def feed(self, text: str) -> list[Match]:
@@ -116,7 +114,8 @@ class Scanner:
         if done == len(points):
             return []  # nearly always
         matches = self._collect() + self._walk_on(points, done if done >= 0 else -1 - done)
-        matches += decodings.said(points, int(self._state[state.LIVE]))
+        matches += decodings.said(points)
+        self._state[state.LIVE] = min(self._state[state.LIVE], decodings.live)
         matches.sort(key=_acting)
         return matches
 

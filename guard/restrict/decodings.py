@@ -82,24 +82,13 @@ class Decodings:
         """The walk's state is another array now, with the same content."""
         self._state: Any = walking[-RUNS:]
 
-    @property
-    def live(self) -> int:
-        """The earliest raw position that has to be held, the walk's own included."""
-        live = int(self._state[streams.HELD])
-        for stream in self._streams.values():
-            held = stream.live
-            if held is not None and held < live:
-                live = held
-        return live
-
     def reset(self) -> None:
         """Begin a new text, once the walk's state has."""
         self._state[streams.ROOM] = self._points.shape[1]
         self._streams.clear()
 
-    def said(self, text: Any, live: int) -> list[Match]:
-        """What the streams say after `runs.read` of `text`, from where that had to stop.
-        `live` is the walk's own live point."""
+    def said(self, text: Any) -> list[Match]:
+        """What the streams say after `runs.read` of `text`, from where that had to stop."""
         state = self._state
         read = int(state[streams.READ])
         matches: list[Match] = []
@@ -107,8 +96,15 @@ class Decodings:
             self._make_room()
             read = runs.read_runs(text, read, state, self._points, self._spans)
             matches += self._empty()
-        state[streams.HELD] = min(int(state[streams.LIVE]), live)
+        held = [stream.live for stream in self._streams.values()]
+        state[streams.HELD] = min((live + 1 for live in held if live is not None), default=0)
+        runs.settle_runs(state)
         return matches
+
+    @property
+    def live(self) -> int:
+        """The earliest raw position that these texts hold, after `said`."""
+        return int(self._state[streams.LIVE])
 
     def flush(self) -> list[Match]:
         """The end of the text ends every run."""

@@ -331,8 +331,11 @@ def hex_step(
 
 @njit
 def settle_runs(state: Any) -> None:
-    """The earliest raw position that a character not yet decoded may begin at."""
+    """The earliest raw position that has to be held: for a character that is not decoded yet, or
+    for the scanners of the streams (`HELD` is one more than theirs, 0 for none)."""
     live = state[POS]
+    if state[HELD] > 0:
+        live = min(live, state[HELD] - 1)
     if state[STAGE] == OPENING:
         # What begins with a space or a quote begins its text with the next byte.
         first = (state[PACKED] >> (6 * (state[LENGTH] - 1))) & 63
@@ -459,8 +462,6 @@ def finish_runs(state: Any, points: Any, spans: Any) -> None:
     end_hex(state, points, spans, at)
     stop(state, points, spans, 0, at)
     state[DIRTY] = 0
-    settle_runs(state)
-    state[HELD] = state[LIVE]
 
 
 @njit
@@ -476,10 +477,13 @@ def read(
     running = state[len(state) - RUNS :]
     skimmed = skim(text, 0, running)
     running[READ] = skimmed
-    settle_runs(running)
     done = walk(
         text, 0, code, symbols, alternatives, names, values, first, labels, accept, slots,
         state, out,
     )  # fmt: skip
-    running[HELD] = min(running[LIVE], state[WALK_LIVE])
-    return done if skimmed == len(text) and state[FOUND] == 0 else -1 - done
+    if skimmed < len(text) or state[FOUND] > 0:
+        return -1 - done
+    if done == len(text):
+        settle_runs(running)
+        state[WALK_LIVE] = min(state[WALK_LIVE], running[LIVE])
+    return done

@@ -315,11 +315,31 @@ def go_on(
 
 
 @njit
-def skip_word(points: Any, begin: int, code: Any, state: Any) -> int:
-    """Over the rest of a word in which no phrase is under way; returns where it ends."""
-    i = begin + 1
-    while i < len(points) and points[i] < BREAK and code[points[i]] & 15 == LETTER:
+def idle(
+    points: Any, begin: int, code: Any, alternatives: Any, first: Any, labels: Any, state: Any
+) -> int:
+    """Read on while no phrase is under way and none begins; returns how many points are read."""
+    word_start = state[WORD_START]
+    i = begin
+    while i < len(points):
+        point = points[i]
+        if point >= BREAK:
+            break
+        entry = np.int64(code[point])
+        kind = entry & 15  # with the escape's bit: such a character is for `walk`
+        if kind == ALTERNATIVES and word_start == 0:
+            kind = np.int64(alternatives[entry >> 10]) & 7
+        if kind == LETTER:
+            if word_start == 1:
+                if (entry >> 4) & 63 != 1 or child(first, labels, 0, entry >> 10) >= 0:
+                    break
+                word_start = 0
+        elif kind == SPACE or kind == SOFT:
+            word_start = 1
+        else:
+            break
         i += 1
+    state[WORD_START] = word_start
     state[POS] += i - begin
     return i
 
@@ -348,6 +368,10 @@ def walk(
     snapshot = HEADER + 2 * capacity * FIELDS
     i = begin
     while i < len(points):
+        if state[THREADS] == 0 and state[ESC] == 0 and state[PENDING] == 0:
+            i = idle(points, i, code, alternatives, first, labels, state)
+            if i == len(points):
+                break
         need = (state[THREADS] + state[SNAPSHOT]) * GROWTH + GROWTH
         if need + state[PENDING] > capacity or state[FOUND] + need + state[PENDING] > len(out):
             break
@@ -364,9 +388,6 @@ def walk(
             kind = np.int64(alternatives[entry >> 10]) & 7
         plain = state[ESC] == 0 and entry & 15 == kind
         if plain and kind == LETTER and (entry >> 4) & 63 == 1 and state[PENDING] == 0:
-            if state[THREADS] == 0 and state[WORD_START] == 0:
-                i = skip_word(points, i, code, state)
-                continue
             if only_inside(state, first, labels):
                 go_on(state, slots, out, first, labels, accept, entry >> 10)
                 i += 1
