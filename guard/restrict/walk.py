@@ -316,10 +316,14 @@ def go_on(
 
 @njit
 def idle(
-    points: Any, begin: int, code: Any, alternatives: Any, first: Any, labels: Any, state: Any
-) -> int:
-    """Read on while no phrase is under way and none begins; returns how many points are read."""
+    points: Any, begin: int, code: Any, alternatives: Any, first: Any, labels: Any, accept: Any,
+    slots: Any, state: Any,
+) -> int:  # fmt: skip
+    """Read on while at most one phrase is under way, and that inside its first word; returns how
+    many points are read. The thread is kept here, and put where `walk` finds it in the end."""
     word_start = state[WORD_START]
+    node = np.int64(0)  # of the one thread; 0 for none
+    start = begin
     i = begin
     while i < len(points):
         point = points[i]
@@ -327,18 +331,32 @@ def idle(
             break
         entry = np.int64(code[point])
         kind = entry & 15  # with the escape's bit: such a character is for `walk`
-        if kind == ALTERNATIVES and word_start == 0:
+        if kind == ALTERNATIVES and word_start == 0 and node == 0:
             kind = np.int64(alternatives[entry >> 10]) & 7
         if kind == LETTER:
-            if word_start == 1:
-                if (entry >> 4) & 63 != 1 or child(first, labels, 0, entry >> 10) >= 0:
+            if word_start == 1 or node > 0:
+                if (entry >> 4) & 63 != 1:
                     break
+                if node > 0 and has_boundary(first, labels, node):
+                    break
+                following = child(first, labels, node, entry >> 10)
+                if following >= 0 and accept[following] != 0:
+                    break
+                if node == 0:
+                    start = i
+                node = max(following, 0)
                 word_start = 0
-        elif kind == SPACE or kind == SOFT:
+        elif kind == SPACE or (kind == SOFT and node == 0):
+            if node > 0 and (i == start + 1 or has_boundary(first, labels, node)):
+                break
+            node = np.int64(0)
             word_start = 1
         else:
             break
         i += 1
+    if node > 0:
+        put(state, HEADER, 0, slots, node, state[POS] + start - begin, 0, i - start, 0, 0)
+        state[THREADS] = 1
     state[WORD_START] = word_start
     state[POS] += i - begin
     return i
@@ -369,7 +387,7 @@ def walk(
     i = begin
     while i < len(points):
         if state[THREADS] == 0 and state[ESC] == 0 and state[PENDING] == 0:
-            i = idle(points, i, code, alternatives, first, labels, state)
+            i = idle(points, i, code, alternatives, first, labels, accept, slots, state)
             if i == len(points):
                 break
         need = (state[THREADS] + state[SNAPSHOT]) * GROWTH + GROWTH
