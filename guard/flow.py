@@ -26,7 +26,7 @@ from guard import metrics
 from guard.asked import Asked
 from guard.audit import AuditLog
 from guard.detect import Detector, Verdict
-from guard.endpoint import Endpoint, Filter, Findings
+from guard.endpoint import Endpoint, Filter
 from guard.enforcement import Binding, Enforcement
 from guard.engine import EngineSets, dead_end
 from guard.engine.steer import with_xargs
@@ -38,6 +38,7 @@ from guard.errors import (
     RequestError,
     UpstreamError,
 )
+from guard.evidence import Evidence
 from guard.policy import Policy
 from guard.restrict import UNJUDGED, Meant
 from guard.restrict.vllm_plugin.arguments import as_xargs
@@ -128,7 +129,7 @@ class Flow:
         if verdict.flagged:
             return await self._treat(call, verdict, current, binding)
         if not binding.asks_encoder:
-            await self._note_shadows(call, verdict, current, binding)
+            await self._evidence(current).shadows(call, verdict, binding)
             return await self._filtered(call, await self._send(call, binding), binding, current)
         return await self._judged(call, binding, current)
 
@@ -149,8 +150,8 @@ class Flow:
                 return await self._treat(call, verdict, current, binding)
             if verdict.degraded:
                 metrics.DEGRADED.inc()
-                await self._record(call, current, {"decision": "degraded"})
-            await self._note_shadows(call, verdict, current, binding)
+                await self._evidence(current).record(call, {"decision": "degraded"})
+            await self._evidence(current).shadows(call, verdict, binding)
             reply = await (sending if sending is not None else self._send(call, binding))
             sending = None
             return await self._filtered(call, reply, binding, current)
@@ -186,12 +187,11 @@ class Flow:
     ) -> Answer:
         policy = verdict.policy
         assert policy is not None, "only a flagged request is treated"
-        await self._note_shadows(call, verdict, current, binding)
+        await self._evidence(current).shadows(call, verdict, binding)
         strongest = max(verdict.signals, key=verdict.signals.__getitem__)
         metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, strongest).inc()
-        await self._record(
+        await self._evidence(current).record(
             call,
-            current,
             {
                 "decision": "flagged",
                 "policy": policy.name,
@@ -203,8 +203,7 @@ class Flow:
         treatment = TREATMENTS[policy.action if call.endpoint.steerable else "refuse"]
         treated = treatment.treat(call.endpoint, call.asked, call.body, policy)
         if isinstance(treated, Said):
-            content_type = EVENTS if call.asked.stream else JSON
-            return Answer(200, treated.body, content_type, outcome=treatment.action)
+            return self._said_ourselves(call, treated, treatment.action)
         call = replace(call, body=treated.body, flagged=policy)
         return await self._filtered(call, await self._send(call, binding), binding, current)
 
@@ -237,7 +236,7 @@ class Flow:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
         cut = bool(filter_.findings.cut)
-        await self._note_findings(call, filter_.findings, current, binding)
+        await self._evidence(current).findings(call, filter_.findings, binding)
         if filter_.watch is not None and filter_.watch.waiting:
             rewinding = self._rewinding(call, filter_, current, binding)
             body = await rewinding.whole(body)
@@ -262,7 +261,7 @@ class Flow:
                 metrics.UPSTREAM_ERRORS.labels(error.code).inc()
                 waiting = filter_.watch.waiting if filter_.watch is not None else ()
                 out = b"".join([filter_.give_in(lane) for lane in waiting])
-                await self._note_findings(call, filter_.findings, current, binding)
+                await self._evidence(current).findings(call, filter_.findings, binding)
                 yield out + filter_.error_events(error)
                 return
             if filter_.cut_short:
@@ -296,7 +295,7 @@ class Flow:
                 out = filter_.feed(chunk)
                 out += await self._settled(call, filter_, current)
                 if filter_.findings.cut:
-                    await self._note_findings(call, filter_.findings, current, binding)
+                    await self._evidence(current).findings(call, filter_.findings, binding)
                 if out:
                     yield out
                 if filter_.failure is not None:
@@ -305,7 +304,7 @@ class Flow:
                     break
         out = filter_.flush()
         out += await self._settled(call, filter_, current)
-        await self._note_findings(call, filter_.findings, current, binding)
+        await self._evidence(current).findings(call, filter_.findings, binding)
         if out:
             yield out
         if filter_.failure is not None:
@@ -334,8 +333,8 @@ class Flow:
             binding,
             send=send,
             pump=lambda chunks, part: self._pumped(call, chunks, part, current, binding),
-            note=lambda found: self._note_findings(call, found, current, binding),
-            record=lambda what: self._record(call, current, what),
+            note=lambda found: self._evidence(current).findings(call, found, binding),
+            record=lambda what: self._evidence(current).record(call, what),
         )
 
     async def _settled(self, call: Call, filter_: Filter, current: InForce) -> bytes:
@@ -360,20 +359,29 @@ class Flow:
             if policy.on_error == "closed":
                 return [Meant(policy.name, UNJUDGED)] * len(sentences)
             metrics.DEGRADED.inc()
-            await self._record(call, current, {"decision": "degraded", "policy": policy.name})
+            await self._evidence(current).record(
+                call, {"decision": "degraded", "policy": policy.name}
+            )
             return [None] * len(sentences)
+
+    def _evidence(self, current: InForce) -> Evidence:
+        return Evidence(self._audit, current.enforcement.hash)
 
     async def _upstream_error(self, call: Call, reply: Reply, binding: Binding) -> Answer:
         """An error of the model server in OpenAI's shape, without forbidden text."""
         body = await _read(reply)
         gave_up = reply.status == dead_end.STATUS and dead_end.body_gave_up(body)
         if gave_up and self._is_dead_end(call, binding):
-            return Answer(200, call.endpoint.refusal(call.asked, ""), outcome="filtered")
+            return self._said_ourselves(call, Said(_nothing(call)), "filtered")
         metrics.UPSTREAM_ERRORS.labels(f"http_{reply.status}").inc()
         status = reply.status if reply.status >= 400 else 502
         shaped = call.endpoint.upstream_error(body, status, binding)
         kept = {name: value for name, value in reply.headers.items() if name == "retry-after"}
         return Answer(status, shaped, headers=kept, outcome="upstream_error")
+
+    def _said_ourselves(self, call: Call, said: Said, outcome: str) -> Answer:
+        content_type = EVENTS if call.asked.stream else JSON
+        return Answer(200, said.body, content_type, outcome=outcome)
 
     def _is_dead_end(self, call: Call, binding: Binding) -> bool:
         """Whether a request that the engine gave up had a grammar, and bans for it to meet."""
@@ -393,58 +401,12 @@ class Flow:
         headers = {name: v for name, v in reply.headers.items() if name == "x-request-id"}
         return Answer(200, body, content_type, headers, outcome, reply.close)
 
-    # --- evidence --------------------------------------------------------------------------
 
-    async def _note_shadows(
-        self, call: Call, verdict: Verdict, current: InForce, binding: Binding
-    ) -> None:
-        for policy in verdict.shadows:
-            metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, "any").inc()
-            extra = {"decision": "would_flag", "policy": policy.name, "policy_hash": policy.hash}
-            must = bool(binding.enforced)
-            await self._record(call, current, {**extra, "signals": verdict.signals}, must=must)
-
-    async def _note_findings(
-        self, call: Call, findings: Findings, current: InForce, binding: Binding
-    ) -> None:
-        """Count and record what the filter found; once for each policy."""
-        if not findings.cut and not findings.shadowed and not findings.stripped:
-            return
-        cut, shadowed = list(dict.fromkeys(findings.cut)), sorted(findings.shadowed)
-        stripped, meaning = findings.stripped, findings.meaning
-        findings.cut, findings.shadowed, findings.stripped, findings.meaning = [], set(), 0, {}
-        if stripped:
-            metrics.STRIPPED.labels(call.endpoint.name).inc(stripped)
-        for name in cut:
-            metrics.FILTERED.labels(name, "enforce").inc()
-            record: dict[str, Any] = {"decision": "filtered", "policy": name}
-            if name in meaning:
-                record["signals"] = {"meaning": meaning[name]}
-            await self._record(call, current, record)
-        must = bool(binding.enforced)
-        for name in shadowed:
-            metrics.FILTERED.labels(name, "shadow").inc()
-            would = {"decision": "would_filter", "policy": name}
-            await self._record(call, current, would, must=must)
-
-    async def _record(
-        self, call: Call, current: InForce, what: Mapping[str, Any], *, must: bool = True
-    ) -> None:
-        """Audit a decision. Raises DetectorError when that fails, unless only shadow policies bind
-        the caller (`must` False): those never change an answer."""
-        record = {
-            "request": call.id,
-            "endpoint": call.endpoint.name,
-            "key": call.key,
-            "set": current.enforcement.hash,
-            **what,
-        }
-        try:
-            await self._audit.write(record)
-        except OSError as error:
-            metrics.AUDIT_FAILURES.inc()
-            if must:
-                raise DetectorError("the audit log refused a record") from error
+def _nothing(call: Call) -> bytes:
+    """An answer that ends, filtered, before it has said anything."""
+    if call.asked.stream:
+        return b"".join(call.endpoint.refusal_stream(call.asked, ""))
+    return call.endpoint.refusal(call.asked, "")
 
 
 async def _read(reply: Reply) -> bytes:
