@@ -147,6 +147,7 @@ def test_a_policy_written_while_serving_is_obeyed(guarded: Guarded, client: Open
         "name": "baker",
         "forget": {"entities": [{"name": "retired baker"}]},
         "action": "refuse",
+        "restrict": {"rewinds": 0},
     }
     try:
         added.write_text(yaml.safe_dump(policy))

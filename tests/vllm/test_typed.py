@@ -61,7 +61,7 @@ def messages(clients: dict[str, Any], where: str, question: str, *, stream: bool
     asked = {
         "model": NAME,
         "messages": [{"role": "user", "content": question}],
-        "temperature": 0,
+        "extra_body": {"temperature": 0},  # newer clients have no argument for it
         "max_tokens": MAX_TOKENS,
     }
     client = clients[f"anthropic {where}"]
