@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guard.errors import Problem
-from guard.restrict.automaton import PhraseAutomaton, Scanner
+from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.holdback import EndLane, Event, Forward, HoldBack, Piece, Release, Trim
-from guard.restrict.match import Match
 from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
 from guard.restrict.phrases import Phrase, lint_phrases, name_phrases, text_phrases
 from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties

@@ -16,8 +16,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from guard.restrict.automaton import PhraseAutomaton, Scanner
-from guard.restrict.match import Match
+from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
 from guard.restrict.phrases import Phrase
 
 P = TypeVar("P")

@@ -16,9 +16,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from guard.restrict.automaton import Match
 from guard.restrict.folding import fold_words
 from guard.restrict.holdback import LEAD, EndLane, Event, Forward, Piece, Release, Trim
-from guard.restrict.match import Match
 from guard.restrict.phrases import Phrase
 from guard.restrict.sentences import ENOUGH_WORDS, Sentence, Sentences, content_words
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -30,7 +30,6 @@ UNKNOWN_WORD_BITS = 22.0  # rarer than one word in four million
 UNKNOWN_LETTER_BITS = 2.0  # more for every letter past the sixth of an unknown word
 COMMON_START_BITS = 12.0  # a word with less is one of the few hundred that begin most sentences
 LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
-MIRRORED_EVERY = 4  # of a long text's runs one in so many is looked for mirrored: a third the trie
 LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
 
 Kind = Literal["name", "text", "meaning"]
@@ -41,8 +40,7 @@ class Phrase:
     """One byte string of the automaton.
 
     `symbols`: folded words up to the acting point, joined by boundary symbols; `whole`: all folded
-    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after;
-    `mirrored`: looked for backwards and in ROT13 too.
+    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after.
     """
 
     symbols: bytes
@@ -50,7 +48,6 @@ class Phrase:
     kind: Kind
     policy: str
     whole: tuple[bytes, ...]
-    mirrored: bool = field(default=True, compare=False)
 
     @property
     def flag(self) -> int:
@@ -68,11 +65,6 @@ def _frequencies() -> dict[str, float]:
 def general_words() -> list[str]:
     """The words of general English, commonest first."""
     return list(_frequencies())
-
-
-def is_known(word: bytes) -> bool:
-    """Whether a folded word is one of general English, names included."""
-    return word.decode("utf-8", "replace") in _frequencies()
 
 
 def surprise(word: bytes) -> float:
@@ -114,7 +106,7 @@ def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | No
     return None
 
 
-def shorten(symbols: bytes) -> bytes:
+def _shorten(symbols: bytes) -> bytes:
     """At most LONGEST bytes, cut between UTF-8 sequences and not after a boundary symbol."""
     if len(symbols) <= LONGEST:
         return symbols
@@ -131,11 +123,11 @@ def _run(words: tuple[bytes, ...], beta: float, policy: str, *, whole: bool) -> 
         if not whole:
             return None
         symbols = join(words)
-        short = shorten(symbols)
+        short = _shorten(symbols)
         return Phrase(short, len(short) == len(symbols), "text", policy, words)
     full, part = point
     head = words[:full] + ((words[full][:part],) if part else ())
-    return Phrase(shorten(join(head)), False, "text", policy, words)
+    return Phrase(_shorten(join(head)), False, "text", policy, words)
 
 
 def name_phrases(policy: Policy) -> Iterator[Phrase]:
@@ -145,7 +137,7 @@ def name_phrases(policy: Policy) -> Iterator[Phrase]:
             words = tuple(fold_words(name))
             if words:
                 symbols = join(words)
-                short = shorten(symbols)
+                short = _shorten(symbols)
                 yield Phrase(short, len(short) == len(symbols), "name", policy.name, words)
 
 
@@ -177,10 +169,7 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
     runs = [
         _run(words[i : i + size], beta, policy.name, whole=False) for i in _run_starts(words, size)
     ]
-    kept = tuple(
-        replace(run, mirrored=place % MIRRORED_EVERY == 0)
-        for place, run in enumerate(run for run in runs if run is not None)
-    )
+    kept = tuple(run for run in runs if run is not None)
     return TextRuns(kept, len(runs) - len(kept))
 
 

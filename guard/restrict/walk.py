@@ -52,8 +52,6 @@ from guard.restrict.trie import BOUNDED, UNBOUNDED
 SOFT_BOUNDARY = 0x20  # the two words may be glued in the text
 HARD_BOUNDARY = 0x1F  # they may not: glued they are an ordinary word ("will power")
 
-BREAK = 0x110000  # no code point: between pieces of decoded text, where no phrase goes on
-
 MAX_INVISIBLE = 16  # more invisible characters than this inside a live phrase are a disguise
 MAX_GAP = 64  # after more separators than this, what came before is no longer held
 
@@ -315,64 +313,6 @@ def go_on(
 
 
 @njit
-def idle(
-    points: Any, begin: int, code: Any, alternatives: Any, first: Any, labels: Any, accept: Any,
-    slots: Any, state: Any,
-) -> int:  # fmt: skip
-    """Read on while at most one phrase is under way, and that inside its first word; returns how
-    many points are read. The thread is kept here, and put where `walk` finds it in the end."""
-    word_start = state[WORD_START]
-    node = np.int64(0)  # of the one thread; 0 for none
-    start = begin
-    i = begin
-    while i < len(points):
-        point = points[i]
-        if point >= BREAK:
-            break
-        entry = np.int64(code[point])
-        kind = entry & 15  # with the escape's bit: such a character is for `walk`
-        if kind == ALTERNATIVES and word_start == 0 and node == 0:
-            kind = np.int64(alternatives[entry >> 10]) & 7
-        if kind == LETTER:
-            if word_start == 1 or node > 0:
-                if (entry >> 4) & 63 != 1:
-                    break
-                if node > 0 and has_boundary(first, labels, node):
-                    break
-                following = child(first, labels, node, entry >> 10)
-                if following >= 0 and accept[following] != 0:
-                    break
-                if node == 0:
-                    start = i
-                node = max(following, 0)
-                word_start = 0
-        elif kind == SPACE or (kind == SOFT and node == 0):
-            if node > 0 and (i == start + 1 or has_boundary(first, labels, node)):
-                break
-            node = np.int64(0)
-            word_start = 1
-        else:
-            break
-        i += 1
-    if node > 0:
-        put(state, HEADER, 0, slots, node, state[POS] + start - begin, 0, i - start, 0, 0)
-        state[THREADS] = 1
-    state[WORD_START] = word_start
-    state[POS] += i - begin
-    return i
-
-
-@njit
-def forget(state: Any, out: Any) -> None:
-    """Nothing goes on from here: a word boundary, and no thread after it."""
-    confirm(state, out)
-    state[THREADS] = 0
-    state[ESC] = 0
-    state[SNAPSHOT] = 0
-    state[WORD_START] = 1
-
-
-@njit
 def walk(
     points: Any, begin: int, code: Any, symbols: Any, alternatives: Any, names: Any, values: Any,
     first: Any, labels: Any, accept: Any, slots: Any, state: Any, out: Any,
@@ -386,20 +326,11 @@ def walk(
     snapshot = HEADER + 2 * capacity * FIELDS
     i = begin
     while i < len(points):
-        if state[THREADS] == 0 and state[ESC] == 0 and state[PENDING] == 0:
-            i = idle(points, i, code, alternatives, first, labels, accept, slots, state)
-            if i == len(points):
-                break
         need = (state[THREADS] + state[SNAPSHOT]) * GROWTH + GROWTH
         if need + state[PENDING] > capacity or state[FOUND] + need + state[PENDING] > len(out):
             break
         point = points[i]
-        if point >= BREAK:
-            forget(state, out)
-            state[POS] += 1
-            i += 1
-            continue
-        entry = np.int64(code[point])
+        entry = np.int64(code[point]) if point < 0x110000 else np.int64(SOFT)
         kind = entry & 7
         at = state[POS]
         if kind == ALTERNATIVES:
@@ -467,5 +398,8 @@ def walk(
 @njit
 def finish(state: Any, out: Any) -> None:
     """The end of the text is a word boundary too."""
-    forget(state, out)
+    confirm(state, out)
+    state[THREADS] = 0
+    state[ESC] = 0
+    state[SNAPSHOT] = 0
     settle_live(state)
