@@ -15,6 +15,7 @@ def test_exports_are_these():
         "Counters",
         "Encoder",
         "EncoderUnavailable",
+        "Lexicon",
         "MiniLM",
         "NameSignal",
         "Nearest",

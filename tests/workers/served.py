@@ -21,12 +21,15 @@ import yaml
 
 from tests.support.proxy import chat_body
 
+# The parent asks each worker whether it lives, and waits a minute for an answer: of one that is
+# killed just then it learns no sooner.
+REPLACED = 150.0
 WAIT = 60.0  # seconds for something that must happen; a busy machine starts processes slowly
 
 
-def until(condition: Callable[[], Any], what: str) -> None:
+def until(condition: Callable[[], Any], what: str, wait: float = WAIT) -> None:
     """Wait for a condition of other processes."""
-    deadline = time.monotonic() + WAIT
+    deadline = time.monotonic() + wait
     while not condition():
         assert time.monotonic() < deadline, f"timed out: {what}"
         time.sleep(0.05)

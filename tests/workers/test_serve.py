@@ -20,7 +20,7 @@ import pytest
 from guard.audit import verify
 from tests.support.proxy import write_policy
 from tests.support.upstream import Piece, RecordedRequest, Reply, ScriptedUpstream, chat_completion
-from tests.workers.served import Served, alive, family, until
+from tests.workers.served import REPLACED, Served, alive, family, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -162,6 +162,7 @@ def test_a_killed_hub_fails_closed_and_comes_back(
 
 
 @pytest.mark.encoder
+@pytest.mark.timeout(420)
 def test_a_killed_worker_is_replaced_and_what_it_had_in_flight_is_forgotten(
     served: Served, gate: threading.Event
 ) -> None:
@@ -170,13 +171,17 @@ def test_a_killed_worker_is_replaced_and_what_it_had_in_flight_is_forgotten(
     with ThreadPoolExecutor(2) as threads:
         with served.only(victim):
             held = [threads.submit(served.chat, HELD) for _ in range(2)]
-            until(lambda: sum(served.in_flight()) == 2, "two requests in flight")
+            until(lambda: sum(served.in_flight()) == 2, "two requests in flight", REPLACED)
         os.kill(victim, signal.SIGKILL)
         for request in held:
             with pytest.raises(httpx.TransportError):
                 request.result()
     gate.set()
-    until(lambda: len(served.workers) == 2 and victim not in served.workers, "another worker")
+    until(
+        lambda: len(served.workers) == 2 and victim not in served.workers,
+        "another worker",
+        REPLACED,
+    )
     until(lambda: sum(served.in_flight()) == 0, "nothing in flight")
     (new,) = set(served.workers) - {other}
     with served.only(new):
