@@ -32,6 +32,7 @@ class Evidence:
         self._set = policy_set
 
     async def shadows(self, call: Noted, verdict: Verdict, binding: Binding) -> None:
+        """Count and record the shadow policies that a prompt fell under."""
         for policy in verdict.shadows:
             metrics.FLAGGED.labels(policy.name, policy.action, policy.mode, "any").inc()
             extra = {"decision": "would_flag", "policy": policy.name, "policy_hash": policy.hash}

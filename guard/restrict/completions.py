@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from guard.errors import EngineError
 from guard.restrict.completion_table import NOTHING, VARIANTS, CompletionTable
 from guard.restrict.segments import Segments
 
@@ -36,14 +37,14 @@ class Completions:
         self.pool = np.zeros((self.intervals, 2), dtype=np.int32)
         self._place_room = Segments(self.rows, "rows of completing tokens")
         self._pool_room = Segments(self.intervals, "intervals of completing tokens")
-        self._taken: dict[int, tuple[int, int]] = {}  # root -> starts in place and pool
+        self._taken: dict[int, tuple[int, int, int]] = {}  # root -> end, starts in place and pool
 
-    def plant(self, root: int, table: CompletionTable) -> None:
-        """Take a trie's table in. Raises EngineError when there is no room for it."""
+    def plant(self, root: int, end: int, table: CompletionTable) -> None:
+        """Take in the table of the trie at [root, end). Raises EngineError without room for it."""
         rows = self._place_room.take(len(table.place))
         try:
             start = self._pool_room.take(len(table.pool))
-        except BaseException:
+        except EngineError:
             self._place_room.give_back(rows)
             raise
         self.pool[start : start + len(table.pool)] = table.pool
@@ -51,12 +52,12 @@ class Completions:
         place[:, :, 0] += start
         self.place[rows : rows + len(place)] = place
         entry = np.where(table.entry == NOTHING, NOTHING, table.entry + rows)
-        self.entry[root : root + len(entry)] = entry - UNKNOWN
-        self._taken[root] = (rows, start)
+        self.entry[root:end] = entry - UNKNOWN
+        self._taken[root] = (end, rows, start)
 
-    def fell(self, root: int, end: int) -> None:
-        """Give back what the trie at [root, end) had."""
+    def fell(self, root: int) -> None:
+        """Give back what the trie at `root` had."""
+        end, rows, start = self._taken.pop(root)
         self.entry[root:end] = 0
-        rows, start = self._taken.pop(root)
         self._place_room.give_back(rows)
         self._pool_room.give_back(start)

@@ -11,7 +11,7 @@ import torch
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
 from guard.restrict.completions import Completions
-from guard.restrict.planter import HostPlanter
+from guard.restrict.planter import Planter
 from guard.restrict.token_guard import TokenGuard
 from guard.restrict.vllm_plugin.engine import Engine
 
@@ -37,9 +37,7 @@ class V1Guard:
     def __init__(self, engine: Engine, rows: int) -> None:
         self._engine = engine
         completions = Completions(engine.forest.nodes)
-        engine.backend = HostPlanter(
-            engine.vocabulary, engine.forest, completions, cache=engine.cache
-        )
+        engine.backend = Planter(engine.vocabulary, engine.forest, completions, cache=engine.cache)
         self._guard = TokenGuard(
             engine.vocabulary,
             end=engine.end,

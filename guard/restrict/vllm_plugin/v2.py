@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from guard.restrict.device.planter import Planter
 from guard.restrict.device.steps import Step
 from guard.restrict.device.store import SlotStore, Soft
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.device.torch_step import TorchStep
 from guard.restrict.forest import Forest
+from guard.restrict.planter import Planter
 from guard.restrict.vllm_plugin.arguments import Arguments
 from guard.restrict.vocabulary import Vocabulary
 

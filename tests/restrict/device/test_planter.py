@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from guard.errors import EngineError
+from guard.restrict import planter as planters
 from guard.restrict import table_cache
-from guard.restrict.device import planter as planters
-from guard.restrict.device.planter import Planter
 from guard.restrict.device.store import SlotStore
 from guard.restrict.device.tables import DeviceTables
 from guard.restrict.forest import Forest
 from guard.restrict.outlook import outlook
+from guard.restrict.planter import Planter
 from guard.restrict.segments import Segments
 from guard.restrict.trie import build_trie
 from tests.restrict.test_token_guard import NAMES, PHRASES, RUNS, VOCABULARY
