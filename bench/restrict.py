@@ -1,4 +1,4 @@
-"""Decode-time forgetting in figures: `python -m bench.restrict`, an hour on two cores.
+"""Decode-time forgetting in figures: `python -m bench.restrict`.
 
 Writes bench/results/restrict.json: what the plugin costs a step, what compiling costs, how often
 ordinary text loses a token, what leaks through each way, and what benign requests notice. Fluency

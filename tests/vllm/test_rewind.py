@@ -20,6 +20,8 @@ from tests.support.tiny_llama import BENIGN, FORBIDDEN_NAME, NAME, SECRET
 from tests.vllm.asking import MAX_TOKENS, WAYS, Got, chat_stream
 
 Ask = Callable[..., Got]
+LONGEST_TOKEN = 12  # letters of the one token that is not the model's own choice, at most
+
 each_way = pytest.mark.parametrize("ask", WAYS, ids=lambda way: way.__name__)
 
 LEAKING = {
@@ -101,14 +103,16 @@ def test_what_the_client_gets_is_what_the_model_says_after_that_prefix(
     """Greedily the rest follows from the text before it, so the model itself can be asked."""
     question = "Who won the regatta of Quill?"
     got = ask(rewound, question)
-    for length in range(len("It was won by") + 8, len(got.text)):
+    kept = len("It was won by")
+    assert len(got.text) > kept + 2 * LONGEST_TOKEN, "long enough to tell"
+    for length in range(kept + 1, kept + LONGEST_TOKEN):
         prompt = f"<user>{question}<end><assistant>{got.text[:length]}"
         answer = direct.completions.create(
             model=NAME, prompt=prompt, temperature=0, max_tokens=MAX_TOKENS
         )
         if got.text[:length] + answer.choices[0].text == got.text:
             return
-    assert got.finish_reason != "content_filter", "the model would not have gone on so"
+    pytest.fail("the model would not have gone on so")
 
 
 @each_way
