@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from guard.asked import Asked
+from guard.call import InForce
 from guard.detect import BuildNearest, Detector
 from guard.enforcement import Binding, Enforcement
 from guard.errors import RequestError
-from guard.flow import InForce
 from guard.messages import read_messages, wrong_type
 from guard.policy import PolicySet, Progress
 from guard.restrict import Match, Phrase, PhraseAutomaton

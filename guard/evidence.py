@@ -14,7 +14,7 @@ from guard.errors import DetectorError
 
 
 class Noted(Protocol):
-    """The request: flow's `Call`."""
+    """The request: a `Call`."""
 
     @property
     def id(self) -> str: ...

@@ -17,12 +17,13 @@ from guard import metrics
 from guard.api.auth import Keyring
 from guard.api.state import State
 from guard.audit import AuditFile, AuditLog, NoAudit
+from guard.call import InForce
 from guard.config import Settings
 from guard.detect import Detector
 from guard.enforcement import Enforcement, PhraseCache, utc_today
 from guard.engine import CanaryWatch, EngineSets
 from guard.errors import ConfigError, DetectorError, EngineError, PolicyError
-from guard.flow import Flow, InForce
+from guard.flow import Flow
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
 from guard.policy import PolicySet, PolicyStore, Progress

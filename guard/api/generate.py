@@ -14,8 +14,8 @@ from guard import metrics
 from guard.api.body import ClientGone, parse_object, read_body
 from guard.api.endpoint import Endpoint
 from guard.api.errors import error_bytes
+from guard.call import JSON, Answer, Call
 from guard.errors import GuardError, UnknownRoute
-from guard.flow import JSON, Answer, Call
 
 if TYPE_CHECKING:
     from guard.api.state import State

@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from guard.api.errors import error_bytes
 from guard.api.generate import send_answer, send_error
+from guard.call import JSON, Answer
 from guard.errors import GuardError, UnknownRoute, UpstreamError
-from guard.flow import JSON, Answer
 
 if TYPE_CHECKING:
     from guard.api.state import State

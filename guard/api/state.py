@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guard.api.auth import Keyring
+from guard.call import InForce
 from guard.config import Settings
 from guard.engine import CanaryWatch, EngineSets
 from guard.errors import DetectorError
-from guard.flow import Flow, InForce
+from guard.flow import Flow
 from guard.limits import Limits
 from guard.policy import PolicyStore
 from guard.upstream import Upstream

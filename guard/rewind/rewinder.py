@@ -20,7 +20,7 @@ CONTINUE_AT = "/v1/completions"
 
 
 class Asking(Protocol):
-    """The request: flow's `Call`."""
+    """The request: a `Call`."""
 
     @property
     def endpoint(self) -> Any: ...

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from classifiers import QueueFull, Signal, TooManyTokens
+from guard.call import InForce
 from guard.detect import Detector
-from guard.flow import InForce
 from tests.api.test_bad_input import refused
 from tests.support.proxy import Proxy, write_policy
 from tests.support.upstream import Reply, ScriptedUpstream, chat_chunks, chat_completion, sse

@@ -13,8 +13,8 @@ import pytest
 
 from classifiers import QueueFull, Signal
 from guard.audit import verify
+from guard.call import InForce
 from guard.detect import Detector
-from guard.flow import InForce
 from tests.support.proxy import Proxy, chat_body, until, write_policy
 from tests.support.upstream import (
     Piece,
