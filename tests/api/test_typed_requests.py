@@ -288,6 +288,17 @@ def test_a_flagged_text_is_not_embedded(
     assert upstream.requests == []
 
 
+def test_what_no_engine_can_steer_is_refused_where_prompts_are_restricted(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, names=[NAME], action="restrict", message=MESSAGE)
+    with Proxy(tmp_path, upstream.url) as proxy:
+        response = proxy.post(EMBEDDINGS, {"model": "m", "input": NAME})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "content_filter"
+    assert upstream.requests == []
+
+
 # --- what cannot be read, or would be answered later -------------------------------------------
 
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
