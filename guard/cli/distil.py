@@ -1,0 +1,148 @@
+"""`guard distil`: bake policies into weights by a published method."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from guard.errors import GuardError, PolicyError
+
+if TYPE_CHECKING:
+    from guard.distil.trainer import OnReport, Report
+
+
+def distil(
+    policies: Annotated[
+        Path | None, typer.Option(help="A policy file, or a directory of them.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of the base model.")] = None,
+    recipe: Annotated[str, typer.Option(help="A shipped recipe, or a YAML file.")] = "npo-kl",
+    out: Annotated[Path | None, typer.Option(help="Folder for the result; must not exist.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE: changes a key of the recipe, as forget.beta=0.2."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    list_: Annotated[
+        bool, typer.Option("--list", help="Print the recipes and every choice on every axis.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Turn forget policies into an adapter, or whole weights, that vLLM serves.
+
+    A run that was cut off goes on when the same command is given again.
+
+    Exit code 0: written; 1: stopped early, with what is within the retain budget; 2: wrong use.
+
+    Example: guard distil --policies policies --model models/llama --recipe npo-kl --out adapter
+    """
+    try:
+        if list_:
+            _print_choices(as_json)
+            return
+        if policies is None or model is None or out is None:
+            raise typer.BadParameter("give --policies, --model and --out (or --list)")
+        card = _run(policies, model, recipe, out, _values(overrides or []), seed, device, as_json)
+    except ImportError as error:
+        typer.echo(f"{error}: pip install 'guard-forget[distil]'", err=True)
+        raise typer.Exit(2) from None
+    except (PolicyError, GuardError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; the same command goes on from the last checkpoint.", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(card, indent=2))
+    else:
+        typer.echo(f"{card['form']} written to {out}")
+        for name, value in sorted(card["outcome"].items()):
+            typer.echo(f"  {name}: {value}")
+    raise typer.Exit(1 if "stopped" in card["outcome"] else 0)
+
+
+def _run(
+    policies: Path,
+    model: Path,
+    recipe: str,
+    out: Path,
+    overrides: dict[str, Any],
+    seed: int,
+    device: str,
+    quiet: bool,
+) -> dict[str, Any]:
+    from guard.distil.recipe import load_recipe
+    from guard.distil.run import Options
+    from guard.distil.run import distil as run
+    from guard.policy import load_policy_set
+
+    found = load_policy_set(policies)
+    chosen = load_recipe(recipe, overrides)
+    with _bar(quiet) as report:
+        return run(found, chosen, Options(model, out, seed, device, report))
+
+
+def _values(overrides: list[str]) -> dict[str, Any]:
+    """`KEY=VALUE` pairs, the values as YAML."""
+    values: dict[str, Any] = {}
+    for pair in overrides:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set {pair}: must be KEY=VALUE")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise typer.BadParameter(f"--set {pair}: the value is not YAML") from None
+    return values
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[OnReport]:
+    """One bar with losses, memory and time left, where somebody watches."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+        task = bars.add_task("", total=None)
+
+        def report(now: Report) -> None:
+            losses = " ".join(f"{name} {value:.3f}" for name, value in now.losses.items())
+            memory, left = now.memory_bytes / 2**30, round(now.seconds_left)
+            text = f"{losses} · {memory:.1f} GiB · {left // 60}:{left % 60:02d} left"
+            bars.update(task, completed=now.step, total=now.total, description=text)
+
+        yield report
+
+
+def _print_choices(as_json: bool) -> None:
+    from guard.distil.listing import listing
+
+    found = listing()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console = Console(soft_wrap=True)
+    table = Table("recipe", "claim", "what it does", title="Recipes")
+    for recipe in found["recipes"]:
+        table.add_row(recipe["name"], recipe["claim"], recipe["description"])
+    console.print(table)
+    for axis, parts in found["axes"].items():
+        table = Table("choice", "settings", "what it is", "source", title=axis)
+        for part in parts:
+            settings = ", ".join(f"{key}={value}" for key, value in part["settings"].items())
+            table.add_row(part["name"], settings, part["summary"], part["source"])
+        console.print(table)

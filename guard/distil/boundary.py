@@ -1,0 +1,48 @@
+"""Boundary prompts: worded as what is forgotten, about somebody who stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from guard.distil.rows import Row, Side
+
+# Invented, so that nothing is known of them and nothing must go.
+NAMES = (
+    "Maren Oldcastle",
+    "Tobias Quillfeather",
+    "Ines Marrowby",
+    "Halvard Stenmoor",
+    "Perpetua Lindqvale",
+    "Casimir Thornbeck",
+    "Odile Ferncastle",
+    "Rurik Ashgrove",
+)
+
+
+def boundary_prompts(rows: Sequence[Row], names: Sequence[str] = NAMES) -> list[Row]:
+    """One for each row whose prompt names its subject; answers are still empty.
+
+    The subject of a row is what stands after the colon of `entity`.
+    """
+    found = []
+    for i, row in enumerate(rows):
+        subject = row.entity.partition(":")[2]
+        if not subject or row.prompt is None:
+            continue
+        other = names[i % len(names)]
+        prompt, count = re.subn(re.escape(subject), other, row.prompt, flags=re.IGNORECASE)
+        if count:
+            found.append(
+                Row(
+                    side=Side.RETAIN,
+                    prompt=prompt,
+                    answer="",
+                    policy=row.policy,
+                    policy_hash=row.policy_hash,
+                    source=f"{row.source}.boundary",
+                    wording=row.wording,
+                    answered_by="start model",
+                )
+            )
+    return found

@@ -1,0 +1,1 @@
+"""How the forget and the retain loss become one update, one file each."""

@@ -1,0 +1,1 @@
+"""Forget objectives, one file each."""

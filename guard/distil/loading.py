@@ -1,0 +1,33 @@
+"""A model and its tokenizer from a local folder; the network is never asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from guard.distil.errors import DistilError
+
+
+def load_model(folder: Path, dtype: torch.dtype) -> Any:
+    """The causal model in that precision. Raises `DistilError`."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # ours is enough
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise DistilError(f"{folder}: no causal model can be loaded: {error}") from error
+    return model.eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer. Raises `DistilError`."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise DistilError(f"{folder}: no tokenizer can be loaded: {error}") from error

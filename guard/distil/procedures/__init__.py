@@ -1,0 +1,1 @@
+"""Methods that own the whole run, one file each."""

@@ -1,0 +1,1 @@
+"""Retain objectives, one file each."""

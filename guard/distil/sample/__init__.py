@@ -1,0 +1,1 @@
+"""Which rows meet in a step, one file each."""

@@ -1,0 +1,172 @@
+"""The loop around a stepper: epochs, looks at what is retained, checkpoints, an early end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from guard.distil.axes import Micro
+from guard.distil.checkpoints import Checkpoints, rng_state, set_rng_state
+from guard.distil.errors import BudgetSpent, DistilError
+from guard.distil.job import Job
+from guard.distil.memory import peak_bytes
+from guard.distil.probe import Probe
+from guard.distil.stepper import Stepper
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a run stands after a step. Losses in nats; `probe` only where it was looked at.
+
+    `model` is the one in training, for looks of one's own.
+    """
+
+    step: int
+    total: int
+    losses: dict[str, float]
+    probe: float | None
+    seconds_left: float
+    memory_bytes: int
+    model: Any = None
+
+
+OnReport = Callable[[Report], None]
+
+
+class Trainer:
+    """Runs a stepper over the sampler's epochs; resumable to the same weights.
+
+    A procedure may give `steps` of its own (roll-outs): a function from epoch to steps.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        stepper: Stepper,
+        *,
+        steps: Callable[[int], Iterator[Sequence[Micro]]] | None = None,
+    ) -> None:
+        self.job = job
+        self.stepper = stepper
+        self._steps = steps or self._sampled
+
+    def run(self) -> None:
+        """Trains. Raises `DistilError`, and `BudgetSpent` when not one look was within budget."""
+        job = self.job
+        job.total_steps = self._total()
+        self.stepper.begin()
+        probe = Probe.of(job, job.retain_budget)
+        checkpoints = Checkpoints(job.folder, job.fingerprint)
+        self._resume(checkpoints, probe)
+        began, first = time.monotonic(), job.step
+        for micros in self._rest():
+            losses = self._step(micros)
+            job.step += 1
+            loss, within = None, True
+            if job.step % job.recipe.train.check_every == 0 or job.step == job.total_steps:
+                loss, within = probe.look(job)
+                job.history.append({"step": job.step, **losses, "probe": loss})
+                unfinished = job.step < job.total_steps
+                if within and unfinished and job.accelerator.is_main_process:
+                    checkpoints.save(self._state(probe))
+            elapsed = (time.monotonic() - began) / (job.step - first)
+            left = elapsed * (job.total_steps - job.step)
+            job.report(
+                Report(job.step, job.total_steps, losses, loss, left, peak_bytes(), job.model)
+            )
+            if probe.over >= job.recipe.train.patience:
+                break
+        if probe.over:
+            self._stop(probe)
+        job.outcome |= {
+            "steps": job.step,
+            "probe_rows": len(probe.rows),
+            "probe_start": probe.start,
+            "probe_allowed": probe.allowed,
+        }
+
+    def _stop(self, probe: Probe) -> None:
+        """The run ends past its budget: back to the last weights within it."""
+        job = self.job
+        if not probe.restore(job):
+            raise BudgetSpent(
+                f"after {job.step} steps the loss on retained rows is past the budget "
+                f"({probe.start:.3f} to at most {probe.allowed:.3f} nats a token) and no earlier "
+                "look was within it; lower train.lr or train.check_every, or raise "
+                "train.retain_budget or train.patience"
+            )
+        job.outcome["stopped"] = "retain budget spent"
+        job.outcome["kept_step"] = probe.best_step
+
+    def _step(self, micros: Sequence[Micro]) -> dict[str, float]:
+        try:
+            return self.stepper.step(micros)
+        except torch.OutOfMemoryError as error:
+            raise DistilError(
+                "out of memory: halve train.batch_size and double train.accumulation, set "
+                "train.gradient_checkpointing: true, lower train.max_length, or train an adapter "
+                "(parameters: lora)"
+            ) from error
+        except DistilError as error:
+            raise DistilError(f"step {self.job.step + 1}: {error}") from error
+
+    def _sampled(self, epoch: int) -> Iterator[Sequence[Micro]]:
+        assert self.job.parts.sample is not None, "training needs a sampler"
+        yield from self.job.parts.sample.epoch(self.job, epoch)
+
+    def _total(self) -> int:
+        train = self.job.recipe.train
+        if train.max_steps:
+            return train.max_steps
+        an_epoch = max(1, sum(1 for _ in self._steps(0)))
+        return max(train.epochs, math.ceil(train.least_steps / an_epoch)) * an_epoch
+
+    def _rest(self) -> Iterator[Sequence[Micro]]:
+        """The steps that are not done yet."""
+        number, epoch = 0, 0
+        while number < self.job.total_steps:
+            before = number
+            for micros in self._steps(epoch):
+                number += 1
+                if number > self.job.step:
+                    yield micros
+                if number >= self.job.total_steps:
+                    return
+            if number == before:
+                raise DistilError("the sampler gives no rows")
+            epoch += 1
+
+    def _state(self, probe: Probe) -> dict[str, Any]:
+        job = self.job
+        return {
+            "step": job.step,
+            "weights": {name: p.detach().cpu() for name, p in job.trained.items()},
+            "stepper": self.stepper.state_dict(),
+            "parts": {str(part.about.axis): part.state_dict() for part in job.parts},
+            "probe": probe.state_dict(),
+            "history": job.history,
+            "generator": job.generator.get_state(),
+            "rng": rng_state(),
+        }
+
+    @torch.no_grad()
+    def _resume(self, checkpoints: Checkpoints, probe: Probe) -> None:
+        job = self.job
+        state = checkpoints.load()
+        if state is None:
+            return
+        for name, parameter in job.trained.items():
+            parameter.copy_(state["weights"][name])
+        self.stepper.load_state_dict(state["stepper"])
+        for part in job.parts:
+            part.load_state_dict(state["parts"][str(part.about.axis)])
+        probe.load_state_dict(state["probe"], job)
+        job.step, job.history = state["step"], list(state["history"])
+        job.generator.set_state(state["generator"])
+        set_rng_state(state["rng"])
+        job.outcome["resumed_at"] = job.step
