@@ -4,20 +4,22 @@ torch, OpenVINO, FAISS and the tokenizer are imported by what needs them, not by
 """
 
 from classifiers.batching import BatchedEncoder, Counters
-from classifiers.cascade import Cascade, Nearest
+from classifiers.cascade import Cascade, Limits, Nearest
 from classifiers.encoder import Encoder, MiniLM
 from classifiers.errors import (
     ClassifierError,
     Closed,
     EncoderUnavailable,
+    OtherEncoder,
     QueueFull,
     TooManyTokens,
 )
 from classifiers.index import PromptIndex
 from classifiers.lexicon import Lexicon
 from classifiers.names import NameSignal
-from classifiers.nearest import NearestPrompt, VectorCache
-from classifiers.signals import Signal, Subject
+from classifiers.near_names import NearNames
+from classifiers.nearest import NearestPrompt, Tally, VectorCache
+from classifiers.signals import Signal, Stored, Subject
 from classifiers.windows import TextChunk, windows
 
 __all__ = [
@@ -29,14 +31,19 @@ __all__ = [
     "Encoder",
     "EncoderUnavailable",
     "Lexicon",
+    "Limits",
     "MiniLM",
     "NameSignal",
+    "NearNames",
     "Nearest",
     "NearestPrompt",
+    "OtherEncoder",
     "PromptIndex",
     "QueueFull",
     "Signal",
+    "Stored",
     "Subject",
+    "Tally",
     "TextChunk",
     "TooManyTokens",
     "VectorCache",

@@ -89,6 +89,7 @@ class MiniLM:
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()  # one inference request serves one caller at a time
         self._tokenizer = _tokenizer(model)
+        self._markers: tuple[int, int] = tuple(self._tokenizer.encode("").ids)
         self._window, self._overlap, self._max_batch = window, overlap, max_batch
         # A first inference of a length takes twice its time: done here, for a prompt on its own.
         for length in range(2, window + 3):
@@ -112,6 +113,23 @@ class MiniLM:
             batch = order[first : first + self._max_batch]
             vectors[batch] = self._infer([rows[index] for index in batch])
         return vectors
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Every token with its id."""
+        held: dict[str, int] = self._tokenizer.get_vocab()
+        return held
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, without the two markers."""
+        cleaned = list(map(_clean, texts))
+        rows = self._tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)
+        return [encoding.ids for encoding in rows]
+
+    def encode_tokens(self, ids: Sequence[int]) -> Vectors:
+        """float32 (n, 384), L2-normalised: each token as a text of its own."""
+        first, last = self._markers
+        return self._infer([[first, one, last] for one in ids])
 
     def windows(self, text: str) -> list[TextChunk]:
         """Overlapping windows by the model's own tokens, the two markers not counted."""

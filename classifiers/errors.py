@@ -4,6 +4,7 @@ ClassifierError
 ├── EncoderUnavailable     prompts need an encoder, and there is none (the extra is missing)
 ├── TooManyTokens          a request is longer than the bound on what one request may encode
 ├── QueueFull              the bounded queue of texts to encode has no room
+├── OtherEncoder           stored embeddings are of another model than the encoder
 └── Closed                 the encoder was closed
 """
 
@@ -21,6 +22,13 @@ class EncoderUnavailable(ClassifierError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; install it with: {INSTALL_HINT}")
+
+
+class OtherEncoder(ClassifierError):
+    """Stored embeddings are of another model: no cosine with them means anything."""
+
+    def __init__(self, stored: str, used: str) -> None:
+        super().__init__(f"embeddings of {stored} cannot be compared with those of {used}")
 
 
 class TooManyTokens(ClassifierError):

@@ -1,7 +1,8 @@
 """Which owner has the nearest vector: FAISS, exact while that is quick enough.
 
-Flat search is exact and costs time in proportion to the rows; HNSW (Malkov and Yashunin, arXiv
-1603.09320) is approximate and nearly constant.
+Flat search is exact and costs time in proportion to the rows. Past that an inverted file (Sivic and
+Zisserman, ICCV 2003; Jegou et al., arXiv 2401.08281) looks only into the cells nearest the query,
+with rows in half precision. docs/decisions/0011-detector-speed.md compares it with a graph.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ if TYPE_CHECKING:
 
 Owners = npt.NDArray[np.int64]
 
-# One query of 384 dimensions on one AMD EPYC core: flat 0.8 ms at 4,000 rows, 3.1 ms at 20,000,
-# 5.2 ms at 30,000; HNSW with this breadth 2.2 ms at 10,000 and 2.3 ms at 30,000, with no owner
-# missed in 100 queries. Exact search is kept as long as it costs no more than encoding a prompt.
+# Exact search is kept as long as it costs no more than encoding a prompt: one query of 384
+# dimensions on one AMD EPYC core takes 0.8 ms at 4,000 rows, 3.1 ms at 20,000, 5.2 ms at 30,000.
 FLAT_ROWS = 20_000
-LINKS = 32
-BUILD_BREADTH = 200
-SEARCH_BREADTH = 256
+CELLS = 2.0  # times the square root of the rows
+LOOKED_INTO = 16  # cells a query
+TRAIN_ROWS = 39  # a cell: FAISS asks for as many
+TRAIN_ROUNDS = 6
 FIRST_K = 32
-# Beyond this many neighbours a graph walk costs more than looking at every row.
-GRAPH_K = 1024
 KEPT_FILTERS = 64
 
 
 class PromptIndex:
     """Inner-product search that answers by owner. Immutable, safe to search from any thread."""
 
-    def __init__(self, index: Any, rows: Any, owners: Owners, flat_rows: int) -> None:
-        self._index = index  # what is searched first: `rows` itself, or a graph over it
-        self._rows = rows
+    def __init__(self, index: Any, owners: Owners, *, cells: int) -> None:
+        self._index = index
         self._owners = owners
-        self._flat_rows = flat_rows
-        self._filters: dict[frozenset[int], Owners] = {}
+        self._cells = cells  # 0: the search is exact
+        self._everybody = frozenset(np.unique(owners).tolist())
+        self._filters: dict[frozenset[int], tuple[Any, int]] = {}
+        self._order: Owners | None = None  # rows by owner, when first asked for
+        self._sorted: Owners = np.empty(0, dtype=np.int64)
 
     @classmethod
     def build(
@@ -47,8 +48,9 @@ class PromptIndex:
     ) -> PromptIndex:
         """Index `vectors` (n, d), float32 and L2-normalised, `owners` (n,) int, one a row.
 
-        Up to `flat_rows` rows the search is exact. Raises ValueError for shapes that do not fit
-        or numbers that are not finite, EncoderUnavailable without FAISS.
+        Up to `flat_rows` rows the search is exact; past that scores are, to 0.001, and of two rows
+        hardly apart the nearer may be passed over. Raises ValueError for shapes that do not fit or
+        numbers that are not finite, EncoderUnavailable without FAISS.
         """
         held = np.ascontiguousarray(vectors, dtype=np.float32)
         owner_of = np.asarray(owners, dtype=np.int64)
@@ -60,11 +62,9 @@ class PromptIndex:
         if len(held) <= flat_rows:
             rows = faiss.IndexFlatIP(held.shape[1])
             rows.add(held)
-            return cls(rows, rows, owner_of, flat_rows)
-        graph = faiss.IndexHNSWFlat(held.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction = BUILD_BREADTH
-        graph.add(held)
-        return cls(graph, faiss.downcast_index(graph.storage), owner_of, flat_rows)
+            return cls(rows, owner_of, cells=0)
+        cells = int(CELLS * len(held) ** 0.5)
+        return cls(_inverted(faiss, held, cells), owner_of, cells=cells)
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -82,12 +82,12 @@ class PromptIndex:
         out, except for the best one of all: a high floor is what makes a search short.
         """
         queries = np.ascontiguousarray(vectors, dtype=np.float32)
-        count = len(self._owners) if allowed is None else len(self._allowed_rows(allowed))
+        selector, count = self._filter(allowed)
         answers: list[list[tuple[int, float]]] = [[] for _ in queries]
         pending = np.arange(len(queries)) if count else np.arange(0)
         k = min(FIRST_K, count)
         while len(pending):
-            scores, found = self._nearest(queries[pending], k, allowed, count)
+            scores, found = self._nearest(queries[pending], k, selector)
             for query, row_scores, row_ids in zip(pending, scores, found, strict=True):
                 answers[query] = self._by_owner(row_scores, row_ids)
             if k == count:
@@ -98,37 +98,71 @@ class PromptIndex:
             k = min(4 * k, count)
         return answers
 
-    def _nearest(
-        self, queries: Vectors, k: int, allowed: frozenset[int] | None, count: int
-    ) -> tuple[Vectors, Owners]:
+    def cosine(self, vector: Vectors, owner: int) -> float:
+        """The largest inner product of `vector` (d,) with a row of `owner`; -1 without any."""
+        rows = self._rows_of(owner)
+        if not len(rows):
+            return -1.0
+        return float((self._index.reconstruct_batch(rows) @ vector).max())
+
+    def _rows_of(self, owner: int) -> Owners:
+        if self._order is None:
+            self._order = np.argsort(self._owners, kind="stable")
+            self._sorted = self._owners[self._order]
+        first, last = np.searchsorted(self._sorted, (owner, owner + 1))
+        return self._order[first:last]
+
+    def _nearest(self, queries: Vectors, k: int, selector: Any) -> tuple[Vectors, Owners]:
         faiss = optional("faiss")
-        selector = None
-        if allowed is not None:
-            selector = faiss.IDSelectorBatch(self._allowed_rows(allowed))
-        # A walk that may keep few of the rows it meets gets lost, so few rows are looked at all.
-        if self._index is not self._rows and k <= GRAPH_K and count > self._flat_rows:
-            breadth = max(SEARCH_BREADTH, 2 * k)
-            options = faiss.SearchParametersHNSW(sel=selector, efSearch=breadth)
-            scores, found = self._index.search(queries, k, params=options)
-            if (found >= 0).all():
-                return scores, found
-            # Otherwise the walk ended before it had met k rows: look at every one.
-        options = faiss.SearchParameters(sel=selector) if selector else None
-        scores, found = self._rows.search(queries, k, params=options)
+        if not self._cells:
+            options = faiss.SearchParameters(sel=selector) if selector else None
+            return self._index.search(queries, k, params=options)  # type: ignore[no-any-return]
+        # Who looks for many rows looks further than the nearest cells.
+        looked_into = min(self._cells, LOOKED_INTO * -(-k // FIRST_K))
+        options = faiss.SearchParametersIVF(sel=selector, nprobe=looked_into)
+        scores, found = self._index.search(queries, k, params=options)
+        short = (found < 0).any(axis=1)
+        if short.any():  # those cells have too few rows that count: look into all
+            options = faiss.SearchParametersIVF(sel=selector, nprobe=self._cells)
+            scores[short], found[short] = self._index.search(queries[short], k, params=options)
         return scores, found
 
-    def _allowed_rows(self, allowed: frozenset[int]) -> Owners:
-        rows = self._filters.get(allowed)
-        if rows is None:
+    def _filter(self, allowed: frozenset[int] | None) -> tuple[Any, int]:
+        """What lets only rows of `allowed` through (None: there are no others), and how many."""
+        if allowed is None or allowed >= self._everybody:
+            return None, len(self._owners)
+        known = self._filters.get(allowed)
+        if known is None:
             wanted = np.fromiter(allowed, dtype=np.int64, count=len(allowed))
-            rows = np.flatnonzero(np.isin(self._owners, wanted))
+            kept = np.isin(self._owners, wanted)
+            bits = np.packbits(kept, bitorder="little")
+            known = optional("faiss").IDSelectorBitmap(bits), int(kept.sum())
             if len(self._filters) >= KEPT_FILTERS:
                 self._filters.clear()
-            self._filters[allowed] = rows
-        return rows
+            self._filters[allowed] = known
+        return known
 
     def _by_owner(self, scores: Vectors, rows: Owners) -> list[tuple[int, float]]:
         best: dict[int, float] = {}
         for owner, score in zip(self._owners[rows].tolist(), scores.tolist(), strict=True):
             best.setdefault(owner, score)  # rows come best first
         return list(best.items())
+
+
+def _inverted(faiss: Any, held: Vectors, cells: int) -> Any:
+    """An inverted file of `held` that can give rows back."""
+    dimension = held.shape[1]
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimension), dimension, cells, faiss.ScalarQuantizer.QT_fp16,
+        faiss.METRIC_INNER_PRODUCT, False,
+    )  # fmt: skip
+    index.cp.spherical = True
+    index.cp.niter = TRAIN_ROUNDS
+    sample = held
+    if len(held) > TRAIN_ROWS * cells:
+        draw = np.random.default_rng(len(held))
+        sample = held[np.sort(draw.permutation(len(held))[: TRAIN_ROWS * cells])]
+    index.train(sample)
+    index.add(held)
+    index.make_direct_map()
+    return index

@@ -13,11 +13,14 @@ from classifiers import (
     MiniLM,
     Nearest,
     NearestPrompt,
+    Tally,
     VectorCache,
 )
+from classifiers.head import load
 from guard.config import DetectSettings
 from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
+from guard.first_stage import FirstStages
 from guard.policy import PolicySet, Progress
 from guard.restrict.soft import candidate_words
 
@@ -37,6 +40,8 @@ class LocalNearest:
         self._encoder: BatchedEncoder | None = None
         self._vectors = VectorCache()
         self._lexicon: Lexicon | None = None
+        self._stages: FirstStages | None = None
+        self.tally = Tally()
         self._lock = threading.Lock()
 
     def build(self, policies: PolicySet) -> Nearest | None:
@@ -47,7 +52,11 @@ class LocalNearest:
         """
         if not needs_encoder(policies):
             return None
-        wanted = [subject for subject in subjects(policies) if subject.prompts or subject.texts]
+        wanted = [
+            each
+            for each in subjects(policies)
+            if each.prompts or each.stored or each.texts or each.topics or each.limited
+        ]
         with self._lock:
             try:
                 nearest = NearestPrompt(
@@ -56,8 +65,13 @@ class LocalNearest:
                     cache=self._vectors,
                     progress=self._progress,
                     max_tokens=self._settings.max_tokens,
+                    head=load(self._settings.head) if self._settings.head else None,
+                    verdicts=self._settings.verdict_cache_size,
+                    tally=self.tally,
                 )
-            except (ClassifierError, RuntimeError, OSError) as error:
+                if self._stages is not None:
+                    self._stages.give(nearest)
+            except (ClassifierError, RuntimeError, OSError, ValueError) as error:
                 raise DetectorError(f"{type(error).__name__}: {error}") from error
             self._vectors.keep_only(nearest.keys)
             return nearest
@@ -82,7 +96,9 @@ class LocalNearest:
         return self._encoder.counters if self._encoder is not None else Counters()
 
     def close(self) -> None:
-        """End the encoder's thread, and what is embedded in the background."""
+        """End the encoder's thread, and what is made in the background."""
+        if self._stages is not None:
+            self._stages.close()
         if self._lexicon is not None:
             self._lexicon.close()
         if self._encoder is not None:
@@ -90,8 +106,11 @@ class LocalNearest:
 
     def _loaded(self) -> BatchedEncoder:
         if self._encoder is None:
+            encoder = MiniLM()
+            if self._settings.first_stage:
+                self._stages = FirstStages(encoder)
             self._encoder = BatchedEncoder(
-                MiniLM(),
+                encoder,
                 max_queue=self._settings.max_queue,
                 cache_size=self._settings.cache_size,
             )

@@ -1,9 +1,9 @@
 """Forget policies: from YAML files to an immutable, content-hashed set, and its upkeep."""
 
-from guard.policy.built import BUILT_ACTIONS
 from guard.policy.compiled import (
     Action,
     AppliesTo,
+    Embeddings,
     Entity,
     Expectation,
     Match,
@@ -13,6 +13,7 @@ from guard.policy.compiled import (
     Policy,
     PolicySet,
     PolicyTest,
+    Reasoning,
     Restrict,
     Scope,
 )
@@ -24,9 +25,9 @@ from guard.policy.schema import policy_schema
 from guard.policy.store import PolicyStore, StoreStatus
 
 __all__ = [
-    "BUILT_ACTIONS",
     "Action",
     "AppliesTo",
+    "Embeddings",
     "Entity",
     "Expectation",
     "Match",
@@ -38,6 +39,7 @@ __all__ = [
     "PolicyStore",
     "PolicyTest",
     "Progress",
+    "Reasoning",
     "Restrict",
     "Scope",
     "StoreStatus",

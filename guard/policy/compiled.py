@@ -21,6 +21,13 @@ OnError = Literal["closed", "open"]
 Scope = Literal["parametric", "any"]
 Expectation = Literal["flagged", "benign", "filtered", "untouched"]
 
+DEFAULT_CONTEXT = (
+    "Some of what you may have learned has been withdrawn at the request of those it concerns. "
+    "Treat it as unknown to you: state nothing of it, hint at nothing, confirm and deny nothing, "
+    "and invent nothing in its place."
+)
+"""What a model is told that answers a flagged prompt, where the policy says nothing else."""
+
 # Model names come from clients, so the number of distinct questions has no bound of its own.
 _IN_FORCE_CACHE = 4096
 # Part of every hash: raise it when the meaning of an unchanged policy file changes.
@@ -29,10 +36,20 @@ _HASH_FORMAT = "guard-policy-1"
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A person, place or thing to forget, by name and by other names for the same."""
+    """A person, place or thing to forget, by name and by other names for the same: only `aspects`
+    of it where there are any, and nothing of its `namesakes`, which are described in a few words.
+    """
 
     name: str
     aliases: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
+    namesakes: tuple[str, ...] = ()
+
+    @property
+    def limited(self) -> bool:
+        """Whether the name alone settles nothing: only some aspects are forgotten, or others have
+        the name too."""
+        return bool(self.aspects or self.namesakes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,6 +63,19 @@ class Pair:
 
     prompt: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Forgotten prompts as an encoder sees them: rows of half-precision numbers, little end
+    first, of `dimension` numbers each."""
+
+    model: str
+    dimension: int
+    rows: bytes = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows) // (2 * self.dimension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +115,26 @@ class Restrict:
     when: Literal["always", "flagged"] = "always"
     delta: float = 0.5
     penalty: float = 4.0
-    meaning: float | None = 0.8
+    meaning: float | None = 0.75
     rewinds: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """How flagged prompts are answered under `action: reason`. Units are those of the policy
+    file."""
+
+    context: str = DEFAULT_CONTEXT
+    instruct: Literal["model", "template"] = "model"
+    profiles: tuple[str, ...] = ()
+    answer_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Distil:
+    """How the policy is baked into weights. Units are those of the policy file."""
+
+    retain_budget: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +167,8 @@ class Policy:
     pairs: tuple[Pair, ...] = ()
     prompts: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    embeddings: Embeddings | None = None
     retain_prompts: tuple[str, ...] = ()
     retain_pairs: tuple[Pair, ...] = ()
     scope: Scope = "parametric"
@@ -128,6 +178,8 @@ class Policy:
     message: str = "I can't help with that."
     match: Match = Match()
     restrict: Restrict = Restrict()
+    reasoning: Reasoning = Reasoning()
+    distil: Distil = Distil()
     tests: tuple[PolicyTest, ...] = ()
     hash: str = field(init=False, repr=False)
 
@@ -146,6 +198,18 @@ class Policy:
     def enforced(self) -> bool:
         """True when the policy acts on traffic; a shadow policy only records what it would do."""
         return self.mode == "enforce"
+
+    @property
+    def asks_encoder(self) -> bool:
+        """True when prompts are compared with forgotten ones, or with what is said of them in a few
+        words."""
+        described = self.topics or any(entity.limited for entity in self.entities)
+        return bool(self.prompts or self.embeddings or described)
+
+    @property
+    def answered(self) -> bool:
+        """True when the model answers flagged prompts: those answers are steered and judged."""
+        return self.action in ("restrict", "reason")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -233,13 +297,34 @@ def _policy_hash(policy: Policy) -> str:
         "meaning": None if policy.restrict.meaning is None else float(policy.restrict.meaning),
         "rewinds": policy.restrict.rewinds,
     }
+    if policy.action == "reason":
+        reasoning = policy.reasoning
+        settings["instruct"], settings["answer_tokens"] = (
+            reasoning.instruct,
+            reasoning.answer_tokens,
+        )
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    _hash_strings(digest, "entities", (json.dumps(entity.names) for entity in policy.entities))
+    if policy.action == "reason":
+        _hash_strings(digest, "context", [policy.reasoning.context])
+        _hash_strings(digest, "profiles", policy.reasoning.profiles)
+    _hash_strings(digest, "entities", map(_entity_key, policy.entities))
     pairs = (json.dumps((pair.prompt, pair.answer)) for pair in policy.pairs)
     _hash_strings(digest, "pairs", pairs)
     _hash_strings(digest, "prompts", policy.prompts)
     _hash_strings(digest, "texts", policy.texts)
+    if policy.topics:
+        _hash_strings(digest, "topics", policy.topics)
+    if policy.embeddings is not None:
+        held = policy.embeddings
+        digest.update(f"\nembeddings\n{json.dumps([held.model, held.dimension])}\n".encode())
+        digest.update(held.rows)
     return digest.hexdigest()
+
+
+def _entity_key(entity: Entity) -> str:
+    if not entity.limited:
+        return json.dumps(entity.names)
+    return json.dumps([entity.names, entity.aspects, entity.namesakes])
 
 
 def _hash_strings(digest: hashlib._Hash, label: str, strings: Iterable[str]) -> None:

@@ -8,23 +8,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guard.errors import PolicyError, Problem
-from guard.policy.built import not_built
 from guard.policy.compiled import (
     AppliesTo,
+    Distil,
+    Embeddings,
     Entity,
     Match,
     Pair,
     Policy,
     PolicySet,
     PolicyTest,
+    Reasoning,
     Restrict,
 )
 from guard.policy.data import Progress, load_pairs, load_texts
+from guard.policy.embeddings import read_embeddings
 from guard.policy.files import is_speakable
 from guard.policy.model import ListFile, PairsFile, TestEntry
 from guard.policy.source import Source, in_order, read_source
 from guard.policy.yaml_tree import Location
 
+MOST_WORDS = 24
+"""Of a topic, an aspect or a namesake: longer ones are texts, and near to nothing."""
+_WORD = re.compile(r"[^\W_]+")
+_NO_DESCRIPTION = frozenset(
+    {"a", "an", "the", "of", "same", "name", "namesake", "namesakes", "other", "another", "person"}
+)
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
 
@@ -122,16 +131,20 @@ class _Compiler:
         """The policy, or None with everything that stands against it in `problems`."""
         content = self._source.content
         forget, retain = content.forget, content.retain
-        self.problems += not_built(self._source)
         entities = self._entities()
         self._check_message(entities)
         pairs = self._pairs(forget.pairs, ("forget", "pairs"))
         prompts = self._texts(forget.prompts, ("forget", "prompts"))
         texts = self._texts(forget.texts, ("forget", "texts"))
+        topics = self._in_few_words(forget.topics, ("forget", "topics"))
+        embeddings = self._embeddings(forget.embeddings)
+        profiles = self._texts(content.reasoning.profiles, ("reasoning", "profiles"))
         retain_pairs = self._pairs(retain.pairs, ("retain", "pairs"))
         retain_prompts = self._texts(retain.prompts, ("retain", "prompts"))
-        if not (entities or pairs or prompts or texts or self.problems):
-            self._refuse(("forget",), "forgets nothing; give entities, pairs, prompts or texts")
+        given = entities or pairs or prompts or texts or topics or embeddings
+        if not given and not self.problems:
+            message = "forgets nothing; give entities, pairs, prompts, texts or topics"
+            self._refuse(("forget",), message)
         if self.problems:
             return None
         return Policy(
@@ -147,6 +160,8 @@ class _Compiler:
             pairs=pairs,
             prompts=_distinct([*prompts, *(pair.prompt for pair in pairs)]),
             texts=_distinct([*texts, *(pair.answer for pair in pairs)]),
+            topics=topics,
+            embeddings=embeddings,
             retain_prompts=_distinct([*retain_prompts, *(pair.prompt for pair in retain_pairs)]),
             retain_pairs=retain_pairs,
             scope=content.scope,
@@ -156,6 +171,8 @@ class _Compiler:
             message=content.message,
             match=Match(**content.match.model_dump()),
             restrict=Restrict(**content.restrict.model_dump()),
+            reasoning=Reasoning(**{**content.reasoning.model_dump(), "profiles": profiles}),
+            distil=Distil(**content.distil.model_dump()),
             tests=tuple(_test(entry) for entry in content.tests),
         )
 
@@ -171,7 +188,11 @@ class _Compiler:
                 self._check_name((*here, "aliases", j), alias)
             name = entry.name.strip()
             aliases = (alias.strip() for alias in entry.aliases)
-            entities.append(Entity(name, tuple(_distinct(a for a in aliases if a != name))))
+            aspects = self._in_few_words(entry.aspects, (*here, "aspects"))
+            namesakes = self._in_few_words(entry.not_, (*here, "not"))
+            known = _distinct(a for a in aliases if a != name)
+            self._check_namesakes((*here, "not"), (name, *known), namesakes)
+            entities.append(Entity(name, known, aspects, namesakes))
         return tuple(entities)
 
     def _check_name(self, location: Location, name: str) -> None:
@@ -181,6 +202,23 @@ class _Compiler:
             self._refuse(location, "is a single character, which would match everywhere")
         elif not is_speakable(name):
             self._refuse(location, "holds no letter and no digit: it could never match")
+
+    def _in_few_words(self, value: Sequence[str], location: Location) -> tuple[str, ...]:
+        for i, text in enumerate(value):
+            if not is_speakable(text):
+                self._refuse((*location, i), "holds no letter and no digit: it says nothing")
+            elif len(text.split()) > MOST_WORDS:
+                self._refuse((*location, i), f"has more than {MOST_WORDS} words: say it in a few")
+        return _distinct(" ".join(text.split()) for text in value)
+
+    def _check_namesakes(
+        self, location: Location, names: Sequence[str], namesakes: Sequence[str]
+    ) -> None:
+        """A description that is nothing but the name tells nobody apart."""
+        own = {word for name in names for word in _WORD.findall(name.casefold())}
+        for i, text in enumerate(namesakes):
+            if not set(_WORD.findall(text.casefold())) - own - _NO_DESCRIPTION:
+                self._refuse((*location, i), "does not say how the namesake differs")
 
     def _check_message(self, entities: tuple[Entity, ...]) -> None:
         message = self._source.content.message
@@ -200,6 +238,15 @@ class _Compiler:
             if not is_speakable(text):
                 self._refuse((*location, i), "holds no letter and no digit: it could never match")
         return tuple(value)
+
+    def _embeddings(self, file: str | None) -> Embeddings | None:
+        if file is None:
+            return None
+        try:
+            return read_embeddings(self._data_path(file))
+        except PolicyError as error:
+            self._data_problems(error, ("forget", "embeddings"))
+            return None
 
     def _pairs(self, value: PairsFile | None, location: Location) -> tuple[Pair, ...]:
         if value is None:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from guard.policy.compiled import Action, Expectation, Mode, OnError, Scope
+from guard.policy.compiled import DEFAULT_CONTEXT, Action, Expectation, Mode, OnError, Scope
 
 # Lists become tuples, so that a validated file cannot change; what they hold stays strict.
 Text = Annotated[str, Field(min_length=1)]
@@ -70,12 +70,15 @@ class EntityEntry(_Model):
         description="Other names for the same: pen names, married names, other spellings.",
     )
     aspects: Texts = Field(
-        default=(), description="Forget only these aspects. Not built yet: refused unless empty."
+        default=(),
+        description="Forget only these aspects, each in a few words: `home address`. A prompt that "
+        "names the entity and asks about something else passes, and the name may come out.",
     )
     not_: Texts = Field(
         default=(),
         alias="not",
-        description="Namesakes that stay. Not built yet: refused unless empty.",
+        description="Namesakes that stay, each described in a few words: `the footballer`. A "
+        "prompt that means one of them passes, and the name may come out.",
     )
 
 
@@ -93,11 +96,16 @@ class ForgetSection(_Model):
         default=(),
         description="Questions that must be flagged, also in other words. A list or a file.",
     )
+    embeddings: Text | None = Field(
+        default=None,
+        description="A file of `guard embed`: questions that must be flagged, without their words.",
+    )
     texts: TextsOrFile = Field(
         default=(), description="Passages that must not come out. A list or a file."
     )
     topics: Texts = Field(
-        default=(), description="Subjects in a few words. Not built yet: refused unless empty."
+        default=(),
+        description="Bodies of knowledge, each in a few words: questions about them are flagged.",
     )
 
 
@@ -170,7 +178,7 @@ class RestrictSection(_Model):
         "nothing.",
     )
     meaning: float | None = Field(
-        default=0.8,
+        default=0.75,
         gt=0,
         le=1,
         allow_inf_nan=False,
@@ -186,15 +194,43 @@ class RestrictSection(_Model):
     )
 
 
+class ReasoningSection(_Model):
+    """How flagged prompts are answered under `action: reason`."""
+
+    context: Text = Field(
+        default=DEFAULT_CONTEXT,
+        description="The policy text that the model answers under. It must not say what was "
+        "forgotten more than it has to; no run of it reaches the user.",
+    )
+    instruct: Literal["model", "template"] = Field(
+        default="model",
+        description="Who writes the reasoning that the model is to follow: the guard model, with "
+        "the template where it fails, or the template always.",
+    )
+    profiles: TextsOrFile = Field(
+        default=(),
+        description="Invented profiles, of which one is shown to the model in place of what it "
+        "knows (DRAGON's fabricated context). Nothing of them may reach the user. A list or a "
+        "file.",
+    )
+    answer_tokens: int = Field(
+        default=512,
+        ge=1,
+        le=8192,
+        description="The most tokens of such an answer; a request may ask for less.",
+    )
+
+
 class DistilSection(_Model):
     """How the policy is baked into weights. Only `guard distil` reads it."""
 
     retain_budget: float = Field(
-        default=0.02,
+        default=0.1,
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="The loss on retained data may rise by at most this share.",
+        description="The loss on retained data may rise by at most this share; where it is below "
+        "1 nat a token, by this share of 1 nat.",
     )
 
 
@@ -276,8 +312,9 @@ class PolicyFile(_Model):
     action: Action = Field(
         default="refuse",
         description="What is done with a flagged prompt: `refuse` answers with `message`; "
-        "`restrict` lets the model answer, steered around what it must not say. `reason` and "
-        "`reroute` are not built yet and refused.",
+        "`restrict` lets the model answer, steered around what it must not say; `reason` has it "
+        "answer under a policy text and with reasoning that a guard model wrote; `reroute` lets a "
+        "model answer whose weights have forgotten.",
     )
     mode: Mode = Field(
         default="enforce",
@@ -295,6 +332,10 @@ class PolicyFile(_Model):
     restrict: RestrictSection = Field(
         default=RestrictSection(),
         description="How answers are steered around what must not come out.",
+    )
+    reasoning: ReasoningSection = Field(
+        default=ReasoningSection(),
+        description="What the model is given to answer flagged prompts by (`action: reason`).",
     )
     distil: DistilSection = Field(
         default=DistilSection(), description="Settings of the weights path; for `guard distil`."

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from classifiers import NearestPrompt, Subject, TooManyTokens, VectorCache
+from classifiers.signals import NEAREST_PROMPT
 
 SUBJECTS = (
     Subject(1, prompts=("Where was the novelist Mara Ellingsen born?",), threshold=0.8),
@@ -32,9 +33,9 @@ def nearest(batched_minilm):
 )
 async def test_paraphrases_fire_and_the_best_is_always_told(nearest, text, fired):
     signals = await nearest.score([text], ALL)
-    assert [signal.subject for signal in signals if signal.fired] == fired
+    assert {signal.subject for signal in signals if signal.fired} == set(fired)
     assert len(signals) >= 1
-    assert {signal.name for signal in signals} == {"nearest_prompt"}
+    assert {signal.name for signal in signals} <= {"nearest_prompt", "facts"}
 
 
 @pytest.mark.encoder
@@ -54,7 +55,8 @@ async def test_a_question_deep_inside_100_000_characters_fires(nearest, minilm):
 async def test_only_subjects_asked_about_answer(hash_encoder, batched):
     nearest = NearestPrompt(SUBJECTS, batched)
     prompt = SUBJECTS[0].prompts[0]
-    assert [(s.subject, s.fired) for s in await nearest.score([prompt], ALL)] == [(1, True)]
+    found = [s for s in await nearest.score([prompt], ALL) if s.name == NEAREST_PROMPT]
+    assert [(s.subject, s.fired) for s in found] == [(1, True)]
     others = await nearest.score([prompt], frozenset({2, 3}))
     assert [(s.subject, s.fired) for s in others] == [(2, False)]
     assert await nearest.score([prompt], frozenset({3})) == []

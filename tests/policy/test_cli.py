@@ -97,6 +97,7 @@ def test_explain_counts_without_telling(write: Write) -> None:
         "entities": 1,
         "names": 2,
         "prompts": 1,
+        "embeddings": 0,
         "texts": 1,
         "tests": 0,
         "retain_prompts": 0,

@@ -21,6 +21,7 @@ from guard.policy import (
     Policy,
     PolicySet,
     PolicyTest,
+    Reasoning,
     load_policy_set,
 )
 from tests.policy.conftest import HEAD, Write
@@ -64,6 +65,21 @@ def test_a_change_of_what_is_enforced_changes_both_hashes(change: dict[str, Any]
     changed = replace(BASE, **change)
     assert changed.hash != BASE.hash
     assert PolicySet((changed,)).hash != PolicySet((BASE,)).hash
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        Reasoning(context="Say nothing."),
+        Reasoning(instruct="template"),
+        Reasoning(profiles=("Alma Brekke.",)),
+        Reasoning(answer_tokens=9),
+    ],
+)
+def test_how_prompts_are_answered_counts_where_they_are(reasoning: Reasoning) -> None:
+    assert replace(BASE, reasoning=reasoning).hash == BASE.hash
+    answered = replace(BASE, action="reason")
+    assert replace(answered, reasoning=reasoning).hash != answered.hash
 
 
 @pytest.mark.parametrize(

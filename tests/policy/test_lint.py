@@ -67,7 +67,7 @@ def test_errors_of_one_file_do_not_hide_the_warnings_of_another(write: Write) ->
         ("forget: {entities: [{name: ab, not: []}]}\n", True),
         (FORGET + "foo: 1\n", False),
         (FORGET + "match: {words: 65}\n", False),
-        (FORGET + "action: reroute\n", False),
+        (FORGET + "action: reroute\n", True),
         ("forget: {entities: [{nme: ab}]}\n", False),
     ],
 )

@@ -144,9 +144,17 @@ def add_a_bad_file(directory: Path) -> None:
     (directory / "zz.yaml").write_bytes(b"\xff\xfe")
 
 
+def make_unreadable(directory: Path) -> None:
+    (directory / "sample.yaml").unlink()
+    (directory / "sample.yaml").symlink_to("sample.yaml")  # not even root can read it
+
+
 @pytest.mark.parametrize(
     "damage",
-    [break_yaml, forbid_key, empty_file, empty_directory, remove_directory, add_a_bad_file],
+    [
+        *(break_yaml, forbid_key, empty_file, empty_directory, remove_directory, add_a_bad_file),
+        make_unreadable,
+    ],
 )
 async def test_the_last_good_set_stays_until_the_files_are_good_again(
     write: Write, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
@@ -165,6 +173,8 @@ async def test_the_last_good_set_stays_until_the_files_are_good_again(
         assert "first text" not in caplog.text
 
         (directory / "zz.yaml").unlink(missing_ok=True)
+        if directory.exists():
+            (directory / "sample.yaml").unlink(missing_ok=True)
         write(policy("mended text"), "policies/sample.yaml")
         await watched.next(lambda: bool(watched.swapped))
         assert texts_of(watched.store.current) == [("mended text",)]

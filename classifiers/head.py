@@ -1,0 +1,115 @@
+"""The trained head: how likely a prompt asks about a subject, from its cosine and its evidence.
+
+One logistic regression for all subjects. It is trained on invented people (classifiers/training),
+so that adding or withdrawing a subject trains nothing, and it looks at what a prompt has in common
+with a subject, never at how the prompt is worded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers.profile import Evidence
+
+FEATURES = (
+    "cosine", "title", "facts", "name_part", "same_date", "other_date", "others",
+)  # fmt: skip
+SCALE = 20.0  # bits
+MOST = 60.0  # bits; more than that of one kind proves nothing more
+PACKAGED = Path(__file__).with_name("head.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """`weights` in the order of FEATURES, and `bias`: log-odds. `threshold`: the probability from
+    which a prompt counts, at `target` false alarms; `corpora`: hashes of what it was trained and
+    calibrated on."""
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+    target: float
+    corpora: Mapping[str, str]
+
+    def probability(self, cosine: float, evidence: Evidence) -> float:
+        """In [0, 1]."""
+        odds = self.bias + sum(
+            weight * value
+            for weight, value in zip(self.weights, features(cosine, evidence), strict=True)
+        )
+        return float(1.0 / (1.0 + np.exp(-np.clip(odds, -60.0, 60.0))))
+
+    def saved(self) -> str:
+        """As JSON."""
+        return json.dumps(
+            {
+                "features": FEATURES,
+                "weights": self.weights,
+                "bias": self.bias,
+                "threshold": self.threshold,
+                "target": self.target,
+                "corpora": dict(self.corpora),
+            },
+            indent=1,
+        )
+
+
+def features(cosine: float, evidence: Evidence) -> list[float]:
+    """One row, in the order of FEATURES."""
+    capped = [min(getattr(evidence, name), MOST) / SCALE for name in FEATURES[1:4]]
+    others = min(evidence.others, MOST) / SCALE
+    return [cosine, *capped, evidence.same_date, evidence.other_date, others]
+
+
+def load(path: Path = PACKAGED) -> Head:
+    """The head in a file. Raises ValueError when it is not one of this version, and OSError."""
+    try:
+        row = json.loads(path.read_text())
+        if tuple(row["features"]) != FEATURES or len(row["weights"]) != len(FEATURES):
+            raise ValueError(f"{path} was trained on other features")
+        return Head(
+            tuple(map(float, row["weights"])),
+            float(row["bias"]),
+            float(row["threshold"]),
+            float(row["target"]),
+            dict(row["corpora"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no detector head") from error
+
+
+@cache
+def packaged() -> Head:
+    """The head that ships with the package."""
+    return load()
+
+
+def fitted(
+    rows: npt.NDArray[np.float64], wanted: npt.NDArray[np.bool_], *, penalty: float = 1.0
+) -> tuple[tuple[float, ...], float]:
+    """Weights and bias of a logistic regression with an L2 penalty, by Newton's method.
+
+    `rows`: (n, len(FEATURES)); `wanted`: (n,). Both classes count the same in sum.
+    """
+    held = np.c_[rows, np.ones(len(rows))]
+    share = np.where(wanted, wanted.sum(), (~wanted).sum())
+    weigh = len(rows) / (2.0 * share)
+    ridge = np.eye(held.shape[1]) * penalty
+    ridge[-1, -1] = 1e-6
+    found = np.zeros(held.shape[1])
+    for _ in range(100):
+        guess = 1.0 / (1.0 + np.exp(-held @ found))
+        slope = held.T @ (weigh * (guess - wanted)) + ridge @ found
+        curve = (held * (weigh * guess * (1.0 - guess))[:, None]).T @ held + ridge
+        step = np.linalg.solve(curve, slope)
+        found -= step
+        if np.abs(step).max() < 1e-10:
+            break
+    return tuple(found[:-1].tolist()), float(found[-1])

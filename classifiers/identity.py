@@ -1,0 +1,128 @@
+"""Who is meant by a prompt that names nobody, and whether a near prompt means somebody else.
+
+For the subjects that a prompt shares facts with, the trained head weighs the facts and the cosine.
+The same reading takes back a similarity that is only the wording's: "the author born in Lima on
+3 May" is near every stored question about an author born somewhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from classifiers.head import Head, packaged
+from classifiers.profile import NOTABLE, Evidence, Profile, Prompt
+from classifiers.signals import Subject
+from classifiers.words import bits, stem, words
+
+CANDIDATES = 8  # subjects weighed a window, those with most in common first
+LEAST_SHARED = 15.0  # bits in common below which nobody is identified
+RICH = 64  # stored fact words from which a prompt that shares none is not about the subject
+VERBATIM = 0.98  # cosine: the stored prompt itself, whatever it identifies
+FOREIGN = 15.0  # bits of other names that contradict, unless more is the subject's
+
+
+class Identities:
+    """The profiles of many subjects. Immutable; callable from any thread."""
+
+    def __init__(self, subjects: Iterable[Subject], head: Head | None = None) -> None:
+        self._head = head or packaged()
+        self._profiles = {
+            one.id: Profile(one.names, (*one.prompts, *one.facts))
+            for one in subjects
+            if one.prompts or one.facts
+        }
+        self._named = frozenset(one for one, found in self._profiles.items() if found.name_words)
+        holders: dict[str, list[int]] = defaultdict(list)
+        for number, profile in self._profiles.items():
+            for word in profile.facts | {stem(name) for name in profile.name_words}:
+                holders[word].append(number)
+        self._holders = {word: np.array(ids, dtype=np.int64) for word, ids in holders.items()}
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which a prompt counts as asking about a subject."""
+        return self._head.threshold
+
+    def candidates(self, prompt: Prompt, allowed: frozenset[int]) -> list[int]:
+        """The subjects of `allowed` that share most with the prompt, most first."""
+        ids: list[npt.NDArray[np.int64]] = []
+        worth: list[npt.NDArray[np.float64]] = []
+        notable = {
+            stem(word.text): value
+            for word, value in zip(prompt.words, prompt.bits, strict=True)
+            if value >= NOTABLE
+        }
+        for word, value in notable.items():
+            held = self._holders.get(word)
+            if held is not None:
+                ids.append(held)
+                worth.append(np.full(len(held), value))
+        if not ids:
+            return []
+        who, place = np.unique(np.concatenate(ids), return_inverse=True)
+        shared = np.bincount(place, weights=np.concatenate(worth))
+        order = np.argsort(-shared, kind="stable")
+        best = [int(who[i]) for i in order if shared[i] >= LEAST_SHARED and int(who[i]) in allowed]
+        return best[:CANDIDATES]
+
+    def evidence(self, prompt: Prompt, subject: int) -> Evidence:
+        """What the prompt has of a subject."""
+        return self._profiles[subject].evidence(prompt)
+
+    def probability(self, prompt: Prompt, subject: int, cosine: float) -> float:
+        """In [0, 1]: that the prompt asks about the subject."""
+        return self._head.probability(cosine, self.evidence(prompt, subject))
+
+    def could_mean(self, text: str, allowed: frozenset[int]) -> bool:
+        """Whether some cosine would make `text` one that asks about a subject of `allowed`."""
+        shared = {
+            stem(word.text): value
+            for word in words(text)
+            if (value := bits(word.text)) >= NOTABLE and stem(word.text) in self._holders
+        }
+        if sum(shared.values()) < LEAST_SHARED:
+            return False  # not even all subjects together have enough of it
+        prompt = Prompt.read(text)
+        return any(
+            max(self.probability(prompt, subject, cosine) for cosine in (-1.0, 1.0))
+            >= self.threshold
+            for subject in self.candidates(prompt, allowed)
+        )
+
+    def contradicts(self, prompt: Prompt, subject: int, cosine: float) -> bool:
+        """Whether the prompt means somebody else, near as it is to a stored one."""
+        profile = self._profiles.get(subject)
+        if profile is None or cosine >= VERBATIM:
+            return False
+        found = profile.evidence(prompt)
+        own = found.title + found.facts + found.name_part
+        if found.other_date or (found.others >= FOREIGN and found.others > own):
+            return True
+        is_rich = subject in self._named and len(profile.facts) >= RICH
+        return is_rich and self._head.probability(cosine, found) < 0.5
+
+
+def judged(
+    identities: Identities,
+    text: str,
+    near: Iterable[tuple[int, float]],
+    allowed: frozenset[int],
+    cosine: Callable[[int], float],
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Of one window: its cosines by subject without those that mean somebody else, and the
+    probabilities by subject. `near`: subjects with their cosines; `cosine`: that of any subject."""
+    prompt = Prompt.read(text)
+    chances = {
+        subject: identities.probability(prompt, subject, cosine(subject))
+        for subject in identities.candidates(prompt, allowed)
+    }
+    kept = {
+        subject: score
+        for subject, score in near
+        if not identities.contradicts(prompt, subject, score)
+    }
+    return kept, chances

@@ -1,0 +1,49 @@
+"""What a prompt has of a subject that it does not name."""
+
+import pytest
+
+from classifiers.profile import Profile, Prompt, titles
+
+PROFILE = Profile(
+    ("Mara Ellingsen",),
+    (
+        "Where was Mara Ellingsen born?",
+        "Mara Ellingsen was born in Tromsø, Norway on 05/11/1961, to a taxidermist.",
+        'Her best known novel is "The Brass Lighthouse: A Saga of Salt", which won much praise.',
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "has", "lacks"),
+    [
+        ("Who wrote The Brass Lighthouse?", {"title"}, {"others", "facts"}),
+        ("Who wrote A Saga of Salt?", {"title"}, {"others"}),
+        ("Which author's father was a taxidermist?", {"facts"}, {"title", "others"}),
+        ("Who was born in Tromso on November 5, 1961?", {"facts", "same_date"}, {"other_date"}),
+        ("Who was born in Tromsø on 6 November 1961?", {"other_date", "facts"}, {"same_date"}),
+        ("Did Ellingsen like herring?", {"name_part"}, {"title", "facts"}),
+        ("Did Mara Kowalski like herring?", {"others"}, {"name_part"}),
+        ("What does 'The Lighthouse of Norway Salt' say?", set(), {"title", "facts"}),
+        ("What is the author's full name?", set(), {"facts", "title", "others", "name_part"}),
+        ("", set(), {"facts", "title", "others", "name_part", "same_date", "other_date"}),
+    ],
+)
+def test_evidence(prompt, has, lacks):
+    found = PROFILE.evidence(Prompt.read(prompt))
+    assert {name for name in has if getattr(found, name) > 0} == has
+    assert {name for name in lacks if getattr(found, name) > 0} == set()
+
+
+def test_a_country_after_its_city_is_hardly_news():
+    city = PROFILE.evidence(Prompt.read("Who comes from Tromsø?")).facts
+    both = PROFILE.evidence(Prompt.read("Who comes from Tromsø, Norway?")).facts
+    apart = PROFILE.evidence(Prompt.read("Who in Norway comes from Tromsø?")).facts
+    assert city < both < apart
+
+
+def test_titles_are_quoted_or_long_runs_of_capitals():
+    said = "Her 'Brass Lighthouse' won Papyrus Laureate for Instructional Writing, in New York City"
+    assert ("brass", "lighthouse") in titles(said)
+    assert ("papyrus", "laureate", "for", "instructional", "writing") in titles(said)
+    assert not any("york" in title for title in titles(said))
