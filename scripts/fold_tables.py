@@ -22,7 +22,17 @@ from pathlib import Path
 import numpy as np
 from confusable_homoglyphs import confusables
 
-from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SOFT, SPACE, WORD, pack
+from guard.restrict.folding import (
+    ALTERNATIVES,
+    ESCAPE_BIT,
+    IGNORED,
+    LETTER,
+    SOFT,
+    SPACE,
+    UPPER_BIT,
+    WORD,
+    pack,
+)
 
 TARGET = Path(__file__).resolve().parent.parent / "guard" / "restrict" / "fold.npz"
 
@@ -157,6 +167,13 @@ def options_of(tables: Tables, code: int) -> list[int]:
     return options
 
 
+def bit_of(char: str, kind: int) -> int:
+    """Bit 3 of an entry: an escape begins, or a letter is upper or title case."""
+    if kind == LETTER:
+        return UPPER_BIT if char.isupper() or unicodedata.category(char) == "Lt" else 0
+    return ESCAPE_BIT if char in ESCAPE_STARTS else 0
+
+
 def entities() -> tuple[np.ndarray, np.ndarray]:
     """HTML entity names of at most 8 letters, packed big-endian and sorted; their code points."""
     rows: dict[int, int] = {}
@@ -175,8 +192,8 @@ def make() -> dict[str, np.ndarray]:
         if 0xD800 <= code < 0xE000 or unicodedata.category(chr(code)) in ("Cn", "Co"):
             tables.code[code] = pack(IGNORED if 0xE0000 <= code < 0xE1000 else SOFT, 0, 0)
             continue
-        entry = tables.choose(options_of(tables, code))
-        tables.code[code] = entry | (8 if chr(code) in ESCAPE_STARTS else 0)
+        options = options_of(tables, code)
+        tables.code[code] = tables.choose(options) | bit_of(chr(code), options[0] & 7)
     names, values = entities()
     return {
         "code": tables.code,

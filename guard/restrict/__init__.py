@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guard.errors import Problem
-from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
-from guard.restrict.holdback import EndLane, Event, Forward, HoldBack, Piece, Release, Trim
+from guard.restrict.automaton import PhraseAutomaton, Scanner
+from guard.restrict.events import EndLane, Event, Forward, Piece, Release, Trim
+from guard.restrict.holdback import HoldBack
+from guard.restrict.match import Match
 from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
-from guard.restrict.phrases import Phrase, lint_phrases, name_phrases, text_phrases
+from guard.restrict.phrases import (
+    Phrase,
+    lint_phrases,
+    mention_phrases,
+    name_phrases,
+    text_phrases,
+)
 from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
+from guard.restrict.values import telling, value_phrases
 
 if TYPE_CHECKING:  # the engine plugin imports this package without our dependencies
     from guard.policy.compiled import Policy
@@ -40,7 +49,10 @@ __all__ = [
     "forgotten_sentences",
     "lint_patterns",
     "lint_phrases",
+    "mention_phrases",
     "name_phrases",
     "soft_penalties",
+    "telling",
     "text_phrases",
+    "value_phrases",
 ]

@@ -38,18 +38,18 @@ def _span(out: Any, found: int, low: int, high: int) -> int:
 
 @njit
 def _hopeless(
-    keys: Any, base: int, count: int, reach: Any, roots: Any, n_roots: int, word_start: int,
-    letters: int, letters_new: int,
+    keys: Any, base: int, count: int, reach: Any, roots: Any, n_roots: int, letters: int,
+    letters_new: int,
 ) -> bool:  # fmt: skip
-    """Whether `letters` bytes are too few for every phrase under way, or that may begin."""
+    """Whether `letters` bytes are too few for every phrase under way, and `letters_new` for those
+    that may begin."""
     for i in range(base, base + count):
         if reach[keys[i] >> 3] <= letters:
             return False
-    ahead = letters if word_start == 1 else letters_new
     nearest = 256
     for r in range(n_roots):
         nearest = min(nearest, reach[roots[r]])
-    return nearest > ahead
+    return nearest > letters_new
 
 
 @njit
@@ -62,8 +62,9 @@ def completing(
     """Intervals of tokens after which, the text ending there, there is a match.
 
     `keys[:n_keys]` are the phrases under way; phrases may begin from `roots[:n_roots]` inside the
-    token, at once when `word_start`. With a character under way (`need` > 0) only tokens that go on
-    with it are looked at. Returns how many rows of `out` (int32 (n, 2)) are filled, or FULL.
+    token where a word does, `word_start` being that of the text. With a character under way
+    (`need` > 0) only tokens that go on with it are looked at. Returns how many rows of `out`
+    (int32 (n, 2)) are filled, or FULL.
     """
     found = 0
     for i in range(n_keys):
@@ -115,7 +116,7 @@ def completing(
             opened == 0
             and state & WAITING == 0
             and _hopeless(
-                scratch, base, count, reach, roots, n_roots, word, most[node], most_new[node]
+                scratch, base, count, reach, roots, n_roots, most[node], most_new[node, word]
             )
         ):
             continue

@@ -31,10 +31,9 @@ from guard.restrict.spelling import (
 from guard.restrict.token_walk import LOST, MATCHED, ROOM, WAITING
 from guard.restrict.trie import Trie
 from guard.restrict.vocabulary import Vocabulary
+from guard.restrict.word_start import WORD_STARTS
 
-VARIANTS = 8  # the low bits of a thread's key; the last two are a root's
-ROOT_INSIDE = 6
-ROOT_AT_WORD = 7
+VARIANTS = 6  # the low bits of a thread's key; in a root's row, word starts
 PIECE = 32  # tokens in the longest interval, so that a device bans them tile by tile
 NOTHING = -1  # of a node: no token completes anything there
 _BOUNDARY = 0x20
@@ -48,7 +47,7 @@ class CompletionTable:
     `entry`: int32 (nodes,), the row of `place` for a thread at a node, NOTHING when there is none;
     `place`: int32 (rows, VARIANTS, 2), start and size in `pool`; `pool`: int32 (n, 2), intervals
     of `Vocabulary.order`; `shapes`: uint64 (rows,), the shape that a row is for, 0 for the root's,
-    which is the last.
+    which is the last. At a root the variant is the word start of the text.
     """
 
     entry: NDArray[np.int32]
@@ -145,16 +144,16 @@ class _Work:
 
     def compile_root(self) -> None:
         """Fill the last row: phrases that begin inside a token."""
-        for variant in (ROOT_INSIDE, ROOT_AT_WORD):
+        for word_start in range(WORD_STARTS):
             while True:
                 size = _compile_root(
-                    int(variant == ROOT_AT_WORD), self.pool, self.used, *self._fold, *self._trie,
+                    word_start, self.pool, self.used, *self._fold, *self._trie,
                     *self._vocabulary, *self._scratch[:3],
                 )  # fmt: skip
                 if size != TOO_MANY:
                     break
                 self._grow(2 * len(self.pool))
-            self.starts[-1, variant], self.sizes[-1, variant] = self.used, size
+            self.starts[-1, word_start], self.sizes[-1, word_start] = self.used, size
             self.used += size
 
     def _grow(self, size: int) -> None:
@@ -259,7 +258,7 @@ def _spans_of(
     found = 0
     for i in range(n_candidates):
         node = candidates[i]
-        state = state_at(
+        state, word_start = state_at(
             key, node, text, starts, order, low, depth, code, symbols, alternatives, first, labels,
             accept, one, other,
         )  # fmt: skip
@@ -267,8 +266,8 @@ def _spans_of(
             found = add_span(spans, found, low[node], high[node])
         elif state & WAITING:
             found = ended_words(
-                node, code, alternatives, vocab_first, vocab_labels, low, own, high, below, spans,
-                found,
+                node, word_start, code, alternatives, vocab_first, vocab_labels, low, own, high,
+                below, spans, found,
             )  # fmt: skip
         if found == TOO_MANY:
             return TOO_MANY
@@ -298,7 +297,7 @@ def _compile_rows(
         if n_candidates == 0:
             continue
         before = used
-        for variant in range(ROOT_INSIDE):
+        for variant in range(VARIANTS):
             key = (node << 3) | variant
             found = TOO_MANY
             if n_candidates != TOO_MANY:

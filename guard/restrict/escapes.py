@@ -1,7 +1,8 @@
 """Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, backslash-u0048, read as what they stand for.
 
 A small machine beside the walk: while an escape is open, the threads as they stood before it are
-kept, and a complete escape is one more way on from there.
+kept, and a complete escape is one more way on from there. What was escaped twice, or more often, is
+read as well.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def hex_value(point: int) -> int:
     return -1
 
 
+AMPERSAND, PERCENT_SIGN, BACKSLASH_SIGN = 38, 37, 92
+
 # Escape machine states.
 AMP, AMP_HASH, AMP_DEC, AMP_HEX, AMP_NAME = 1, 2, 3, 4, 5
 PERCENT, PERCENT_2, PERCENT_MORE = 6, 7, 8
@@ -47,19 +50,35 @@ BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 9, 10, 11, 12
 
 
 @njit
-def begin_escape(state: Any, point: int, at: int) -> None:
-    """Open an escape at raw position `at` and remember the threads as they stood before it."""
-    if point == 38:
+def open_escape(state: Any, point: int) -> None:
+    """An escape that begins with this character, of which nothing more is known."""
+    if point == AMPERSAND:
         state[ESC] = AMP
-    elif point == 37:
+    elif point == PERCENT_SIGN:
         state[ESC] = PERCENT
     else:
         state[ESC] = BACKSLASH
-    state[ESC_START] = at
     state[ESC_VALUE] = 0
     state[ESC_COUNT] = 0
     state[ESC_HIGH] = 0
     state[ESC_MORE] = 0
+
+
+@njit
+def goes_on(state: Any, decoded: int) -> bool:
+    """Whether a complete escape stands for what begins one: `%2548` is `%48`, and that an H. It is
+    then open again, from where it began."""
+    if decoded == AMPERSAND or decoded == PERCENT_SIGN or decoded == BACKSLASH_SIGN:
+        open_escape(state, decoded)
+        return True
+    return False
+
+
+@njit
+def begin_escape(state: Any, point: int, at: int) -> None:
+    """Open an escape at raw position `at` and remember the threads as they stood before it."""
+    open_escape(state, point)
+    state[ESC_START] = at
     state[SNAPSHOT] = state[THREADS]
     state[SNAPSHOT_START] = state[WORD_START]
     target = HEADER + 2 * state[CAPACITY] * FIELDS

@@ -23,11 +23,13 @@ LETTER = 3  # letters and digits
 WORD = 4  # a letter that is a word of its own: scripts written without spaces
 ALTERNATIVES = 5  # several readings, the faithful one first
 
-_ESCAPE_BIT = 8  # set on the code points that begin an escape: & % and backslash
+ESCAPE_BIT = 8  # of a separator: it begins an escape (& % and backslash)
+UPPER_BIT = 8  # of a letter: it is upper or title case
 
 
 def pack(kind: int, length: int, offset: int) -> int:
-    """One table entry: bits 0-2 kind, bit 3 escape start, bits 4-9 length, from bit 10 offset."""
+    """One table entry: bits 0-2 kind, bits 4-9 length, from bit 10 offset; bit 3 is set besides on
+    what opens an escape, and on upper case, where the faithful reading is a letter."""
     return kind | (length << 4) | (offset << 10)
 
 

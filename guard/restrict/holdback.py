@@ -14,72 +14,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
-from guard.restrict.automaton import Match, PhraseAutomaton, Scanner
+from guard.restrict.automaton import PhraseAutomaton, Scanner
+from guard.restrict.events import EndLane, Event, Forward, P, Piece, Release, Trim
+from guard.restrict.match import Match
 from guard.restrict.phrases import Phrase
-
-P = TypeVar("P")
+from guard.restrict.straddle import THOUGHTS, Crossing, Heard, Phase, Straddle
 
 LEAD = 1024  # code points of a lead that are read: longer than any phrase
 
 
-class Piece(NamedTuple):
-    """Text that an event adds to one channel of one lane. `slot` names its place in the event."""
+class _Refuted(NamedTuple):
+    """A match that there would have been had the channel ended at `end`; event `by` went on."""
 
-    lane: int
-    channel: Hashable
-    text: str
-    slot: Hashable = None
-
-
-class Event(NamedTuple, Generic[P]):
-    """One upstream event: what is forwarded (`payload`), and what it says of which lanes.
-
-    An event without lanes (usage, a comment, the end mark) waits for all that came before it.
-    `ends` are the lanes whose last text this event brings, `closes` the channels, of lanes that go
-    on, for which it does: a text that is known to be whole makes nothing wait for more of it.
-    """
-
-    payload: P
-    lanes: tuple[int, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    ends: tuple[int, ...] = ()
-    closes: tuple[tuple[int, Hashable], ...] = ()
-
-
-class Forward(NamedTuple, Generic[P]):
-    """Send the event as it came."""
-
-    event: Event[P]
-
-
-@dataclass(frozen=True, slots=True)
-class Trim(Generic[P]):
-    """Send the event without its `dropped` lanes. `closed` lanes end in it: of their pieces only
-    `keep[slot]` code points stay, where a slot is named, and their own ending is taken out."""
-
-    event: Event[P]
-    dropped: frozenset[int]
-    closed: frozenset[int]
-    keep: dict[Hashable, int]
-
-
-@dataclass(frozen=True, slots=True)
-class EndLane:
-    """Close the lane: its answer ends here because of `match`, found in `channel`."""
-
-    lane: int
     match: Match
-    channel: Hashable = None
-
-    @property
-    def policies(self) -> list[str]:
-        """The policies that forbid the match, in order of their names."""
-        return sorted({phrase.policy for phrase in self.match.phrases})
-
-
-Release = Forward[P] | Trim[P] | EndLane
+    end: int
+    by: int
 
 
 @dataclass(slots=True)
@@ -89,6 +40,18 @@ class _Channel:
     scanner: Scanner
     lead: int = 0  # code points of the lead
     released: int = 0  # code points that have left
+    passed: int = 0  # up to here a phrase under way is over: the lane has moved on
+    whole: int | None = None  # the text is whole, and from here another channel may go on with it
+    waits: bool = False  # what has not left may go on with another channel's text
+    refuted: list[_Refuted] = field(default_factory=list)  # by text that has not left
+
+    @property
+    def free(self) -> int:
+        """What comes before this may leave."""
+        if self.waits:
+            return self.released
+        free = max(self.scanner.live, self.passed)
+        return free if self.whole is None else min(free, self.whole)
 
 
 @dataclass(slots=True)
@@ -104,6 +67,7 @@ class _Cut:
 @dataclass(slots=True)
 class _Held(Generic[P]):
     event: Event[P]
+    number: int  # events are numbered as they come
     spans: list[tuple[Piece, int, int]] = field(default_factory=list)  # piece, start, end
     unread: list[Piece] = field(default_factory=list)  # what follows a cut in the same event
 
@@ -113,7 +77,9 @@ class HoldBack(Generic[P]):
 
     `exempt` says of a phrase that it may appear (the client supplied it, and its policy's scope is
     parametric). `leads` is the text that stands right before a lane's answer: a match may begin in
-    it, and is then cut at the answer's start.
+    it, and is then cut at the answer's start. `phase` tells which channels of a lane are read as
+    one text: a match that begins in one and ends in another counts, and what thoughts leave
+    unfinished waits no longer once something else has been said.
     """
 
     def __init__(
@@ -121,14 +87,18 @@ class HoldBack(Generic[P]):
         automaton: PhraseAutomaton,
         exempt: Callable[[Phrase], bool] | None = None,
         leads: Mapping[int, str] | None = None,
+        phase: Phase | None = None,
     ) -> None:
         self._automaton = automaton
+        self._phase = phase
+        self._straddles: dict[int, Straddle] = {}
         self._exempt = exempt
         self._leads = leads or {}
         self._channels: dict[tuple[int, Hashable], _Channel] = {}
         self._held: deque[_Held[P]] = deque()
         self._cuts: dict[int, _Cut] = {}
         self._seen: set[int] = set()
+        self._number = 0
 
     @property
     def held(self) -> int:
@@ -151,28 +121,66 @@ class HoldBack(Generic[P]):
 
     def _scan(self, event: Event[P]) -> _Held[P]:
         """Read an event's text."""
-        held = _Held(event)
+        self._number += 1
+        held = _Held(event, self._number)
         self._seen.update(event.lanes)
         for piece in event.pieces:
             if piece.lane in self._cuts:
                 held.unread.append(piece)
                 continue
             channel = self._channel(piece.lane, piece.channel)
+            if piece.text:
+                channel.whole = None  # it goes on after all, as another text
             start = channel.scanner.position
+            ended = self._would_end(piece) if channel.scanner.undecided else None
             matches = channel.scanner.feed(piece.text)
+            if ended is not None:
+                channel.refuted.append(_Refuted(ended, start, self._number))
+            if self._phase is not None:
+                self._read_across(piece, channel, self._phase)
             if matches:
                 self._judge(piece.lane, piece.channel, matches)
             held.spans.append((piece, start, start + len(piece.text)))
         for lane, name in event.closes:
             if lane not in self._cuts and (lane, name) in self._channels:
-                self._judge(lane, name, self._channels[lane, name].scanner.flush())
+                self._close(lane, name, self._channels[lane, name])
         for lane in event.ends:
             self._end_of_text(lane)
         return held
 
+    def _read_across(self, piece: Piece, channel: _Channel, phase: Phase) -> None:
+        """What a piece of one channel says of the others of its lane."""
+        straddle = self._straddles.get(piece.lane)
+        if straddle is None:
+            straddle = self._straddles[piece.lane] = Straddle(phase)
+        heard: Heard = straddle.read(piece.channel, piece.text, channel.scanner)
+        self._judge_crossings(piece.lane, piece.channel, heard.crossings)
+        channel.waits = heard.waits
+        for name in heard.passed:
+            tail = self._channels[piece.lane, name]
+            if tail.whole is not None:
+                tail.whole = None
+                continue
+            over = phase(name) == THOUGHTS != phase(piece.channel)
+            # A phrase that the end would complete goes on waiting for it.
+            if over and self._at_its_end(piece.lane, name) is None:
+                tail.passed = tail.scanner.position
+
+    def _close(self, lane: int, name: Hashable, channel: _Channel) -> None:
+        """A channel's text is whole, and its lane goes on."""
+        straddle = self._straddles.get(lane)
+        if straddle is not None:
+            crossings, channel.whole = straddle.close(name, channel.scanner)
+            channel.waits = False
+            self._judge_crossings(lane, name, crossings)
+        self._judge(lane, name, channel.scanner.flush())
+
     def _mark_released(self, held: _Held[P]) -> None:
         for piece, _, end in held.spans:
-            self._channels[piece.lane, piece.channel].released = end
+            channel = self._channels[piece.lane, piece.channel]
+            channel.released = end
+            if channel.refuted:
+                channel.refuted = [one for one in channel.refuted if one.by > held.number]
 
     def flush(self) -> list[Release[P]]:
         """The upstream is done: every channel ends here, nothing is held any longer."""
@@ -190,20 +198,84 @@ class HoldBack(Generic[P]):
         return self._channels[key]
 
     def _end_of_text(self, lane: int) -> None:
+        if (straddle := self._straddles.pop(lane, None)) is not None:
+            for name, crossing in straddle.end():
+                self._judge_crossings(lane, name, [crossing])
         for (owner, name), channel in self._channels.items():
             if owner == lane and lane not in self._cuts:
                 self._judge(lane, name, channel.scanner.flush())
+                channel.whole, channel.waits = None, False
 
     def _judge(self, lane: int, name: Hashable, matches: list[Match]) -> None:
         if lane in self._cuts or (first := self._acted_on(lane, name, matches)) is None:
             return
-        cut = self._cuts[lane] = _Cut({name: self._offset(lane, name, first)}, first)
+        self._cut(lane, {name: self._offset(lane, name, first)}, first)
+
+    def _judge_crossings(self, lane: int, name: Hashable, crossings: list[Crossing]) -> None:
+        """Matches that begin in other channels of the lane and end in this one."""
+        acting = [c for c in crossings if not self._exempted(c.match)]
+        if lane in self._cuts or not acting:
+            return
+        tail, match = min(acting, key=lambda crossing: crossing.match.start)
+        ended = self._at_its_end(lane, tail)
+        if ended is not None and ended.start < match.start:
+            match = ended
+        # Nothing of this channel that has not left may: it goes on with the match.
+        offsets = {name: self._channels[lane, name].released}
+        offsets[tail] = self._offset(lane, tail, match)
+        self._cut(lane, offsets, match)
+
+    def _at_its_end(self, lane: int, name: Hashable) -> Match | None:
+        """The match that a channel would have if it ended here."""
+        scanner = self._channels[lane, name].scanner
+        return self._acted_on(lane, name, scanner.copy().flush())
+
+    def _would_end(self, piece: Piece) -> Match | None:
+        """The match that the piece's channel would have if it ended before it, or with it left out;
+        None for a piece that changes nothing."""
+        return self._at_its_end(piece.lane, piece.channel) if piece.text else None
+
+    def _cut(self, lane: int, offsets: dict[Hashable, int], match: Match) -> None:
+        """End a lane."""
+        cut = self._cuts[lane] = _Cut(offsets, match)
+        self._unrefuted(lane, cut)
         # The other channels end here too, and so does the wait for the end of a word in them.
         for owner, other in self._channels:
-            if owner == lane and other != name:
+            if owner == lane and other not in offsets:
                 found = self._channels[lane, other].scanner.flush()
-                if (match := self._acted_on(lane, other, found)) is not None:
-                    cut.offsets[other] = self._offset(lane, other, match)
+                if (own := self._acted_on(lane, other, found)) is not None:
+                    cut.offsets[other] = self._offset(lane, other, own)
+
+    def _unrefuted(self, lane: int, cut: _Cut) -> None:
+        """What refuted a match may be dropped with what follows a cut: it is one after all."""
+        found = [
+            (name, one)
+            for (owner, name), channel in self._channels.items()
+            if owner == lane
+            for one in channel.refuted
+        ]
+        while True:
+            last = self._last_of(lane, cut)
+            lost = [
+                (name, one)
+                for name, one in found
+                if one.by > last and one.match.start < cut.offsets.get(name, one.end + 1)
+            ]
+            for name, one in lost:
+                at = self._offset(lane, name, one.match)
+                cut.offsets[name] = min(at, cut.offsets.get(name, at))
+            found = [pair for pair in found if pair not in lost]
+            if not lost:
+                return
+
+    def _last_of(self, lane: int, cut: _Cut) -> int:
+        """The number of the event in which a cut lane ends; that of the event being read when no
+        earlier one reaches the cut."""
+        for held in self._held:
+            for piece, _, end in held.spans:
+                if piece.lane == lane and end > cut.offsets.get(piece.channel, end):
+                    return held.number
+        return self._number
 
     def _acted_on(self, lane: int, name: Hashable, matches: list[Match]) -> Match | None:
         """The first of the matches that ends a lane."""
@@ -219,28 +291,61 @@ class HoldBack(Generic[P]):
 
     def _drain(self, *, final: bool = False) -> list[Release[P]]:
         released: list[Release[P]] = []
-        blocked: set[int] = set()
-        waiting: deque[_Held[P]] = deque()
+        waiting = deque() if final else self._waiting()
+        stay = {held.number for held in waiting}
         for held in self._held:
-            lanes = held.event.lanes
-            if lanes:
-                free = blocked.isdisjoint(lanes) and (final or self._is_free(held))
-            else:
-                free = not waiting
-            if free:
+            if held.number not in stay:
                 self._release(held, released)
-            else:
-                waiting.append(held)
-                blocked.update(lanes)
         self._held = waiting
         self._announce(released)
         return released
+
+    def _waiting(self) -> deque[_Held[P]]:
+        """The events that stay, in order within their lanes."""
+        tied: set[int] = set()
+        while True:
+            blocked: set[int] = set()
+            waiting: deque[_Held[P]] = deque()
+            for held in self._held:
+                lanes = held.event.lanes
+                if lanes:
+                    free = blocked.isdisjoint(lanes) and held.number not in tied
+                    free = free and self._is_free(held)
+                else:
+                    free = not waiting
+                if not free:
+                    waiting.append(held)
+                    blocked.update(lanes)
+            more = self._tied({held.number for held in waiting})
+            if more <= tied:
+                return waiting
+            tied |= more
+
+    def _tied(self, waiting: set[int]) -> set[int]:
+        """Events with the end of a match that an event which waits refutes: they leave together."""
+        if not waiting:
+            return set()
+        open_ = {
+            (key, one.end)
+            for key, channel in self._channels.items()
+            if key[0] not in self._cuts
+            for one in channel.refuted
+            if one.by in waiting
+        }
+        if not open_:
+            return set()
+        return {
+            held.number
+            for held in self._held
+            for piece, _, end in held.spans
+            if ((piece.lane, piece.channel), end) in open_
+        }
 
     def _is_free(self, held: _Held[P]) -> bool:
         for piece, _, end in held.spans:
             if piece.lane in self._cuts:
                 continue
-            if end > self._channels[piece.lane, piece.channel].scanner.live:
+            if end > self._channels[piece.lane, piece.channel].free:
                 return False
         return True
 

@@ -16,9 +16,10 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from guard.restrict.automaton import Match
+from guard.restrict.events import EndLane, Event, Forward, Piece, Release, Trim
 from guard.restrict.folding import fold_words
-from guard.restrict.holdback import LEAD, EndLane, Event, Forward, Piece, Release, Trim
+from guard.restrict.holdback import LEAD
+from guard.restrict.match import Match
 from guard.restrict.phrases import Phrase
 from guard.restrict.sentences import ENOUGH_WORDS, Sentence, Sentences, content_words
 
@@ -31,8 +32,8 @@ P = TypeVar("P")
 def forgotten_sentences(policy: Policy) -> tuple[str, ...]:
     """What a sentence of an answer is compared with: the sentences of the forgotten texts, and the
     answers of pairs as a whole besides. Empty unless answers to flagged prompts are read for
-    meaning: `action: restrict`, and `restrict.meaning` is set."""
-    if policy.action != "restrict" or policy.restrict.meaning is None:
+    meaning: the model answers them, and `restrict.meaning` is set."""
+    if not policy.answered or policy.restrict.meaning is None:
         return ()
     found: dict[str, None] = {}
     for text in policy.texts:

@@ -11,15 +11,15 @@ the n-gram statistics that nobody can ship.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from guard.errors import Problem
 from guard.restrict.folding import fold_words
+from guard.restrict.threads import HARD_BOUNDARY, SOFT_BOUNDARY
 from guard.restrict.trie import BOUNDED, UNBOUNDED
-from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY
 
 if TYPE_CHECKING:  # the engine plugin imports this file, next to a vLLM without our dependencies
     from guard.policy.compiled import Policy
@@ -30,6 +30,7 @@ UNKNOWN_WORD_BITS = 22.0  # rarer than one word in four million
 UNKNOWN_LETTER_BITS = 2.0  # more for every letter past the sixth of an unknown word
 COMMON_START_BITS = 12.0  # a word with less is one of the few hundred that begin most sentences
 LONG_WORD = 16  # symbols; a longer word (a key, an address) may be acted on in its middle
+MIRRORED_EVERY = 4  # of a long text's runs one in so many is looked for mirrored: a third the trie
 LONGEST = 192  # bytes of a phrase that are kept: the acting point is moved up to there
 
 Kind = Literal["name", "text", "meaning"]
@@ -40,7 +41,8 @@ class Phrase:
     """One byte string of the automaton.
 
     `symbols`: folded words up to the acting point, joined by boundary symbols; `whole`: all folded
-    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after.
+    words of the run, to tell whether a client supplied it; `bounded`: needs a word boundary after;
+    `mirrored`: looked for backwards and in ROT13 too.
     """
 
     symbols: bytes
@@ -48,6 +50,7 @@ class Phrase:
     kind: Kind
     policy: str
     whole: tuple[bytes, ...]
+    mirrored: bool = field(default=True, compare=False)
 
     @property
     def flag(self) -> int:
@@ -65,6 +68,11 @@ def _frequencies() -> dict[str, float]:
 def general_words() -> list[str]:
     """The words of general English, commonest first."""
     return list(_frequencies())
+
+
+def is_known(word: bytes) -> bool:
+    """Whether a folded word is one of general English, names included."""
+    return word.decode("utf-8", "replace") in _frequencies()
 
 
 def surprise(word: bytes) -> float:
@@ -86,10 +94,10 @@ def join(words: Sequence[bytes]) -> bytes:
     return bytes([boundary]).join(words)
 
 
-def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | None:
-    """Where a run is acted on: (whole words, bytes of the next one); None when it never gets
-    distinctive. A cut inside a long word falls between UTF-8 sequences."""
-    total = sum(len(word) for word in words)
+def _acting_point(words: tuple[bytes, ...], letters: float) -> tuple[int, int] | None:
+    """Where a run is acted on: (whole words, bytes of the next one), with at least `letters` bytes
+    before it; None when it never gets there, or never gets distinctive. A cut inside a long word
+    falls between UTF-8 sequences."""
     covered, bits = 0, 0.0
     for index, word in enumerate(words):
         word_bits = surprise(word)
@@ -97,16 +105,16 @@ def _acting_point(words: tuple[bytes, ...], beta: float) -> tuple[int, int] | No
             for i in range(1, len(word) + 1):
                 at_letter = i == len(word) or word[i] & 0xC0 != 0x80
                 enough = bits + word_bits * i / len(word) >= DISTINCTIVE_BITS
-                if at_letter and enough and covered + i >= beta * total:
+                if at_letter and enough and covered + i >= letters:
                     return index, i
         covered += len(word)
         bits += word_bits
-        if covered >= beta * total and bits >= DISTINCTIVE_BITS:
+        if covered >= letters and bits >= DISTINCTIVE_BITS:
             return index + 1, 0
     return None
 
 
-def _shorten(symbols: bytes) -> bytes:
+def shorten(symbols: bytes) -> bytes:
     """At most LONGEST bytes, cut between UTF-8 sequences and not after a boundary symbol."""
     if len(symbols) <= LONGEST:
         return symbols
@@ -116,29 +124,42 @@ def _shorten(symbols: bytes) -> bytes:
     return symbols[:cut].rstrip(bytes((SOFT_BOUNDARY, HARD_BOUNDARY)))
 
 
-def _run(words: tuple[bytes, ...], beta: float, policy: str, *, whole: bool) -> Phrase | None:
+def _run(words: tuple[bytes, ...], letters: float, policy: str, *, whole: bool) -> Phrase | None:
     """The phrase for one run; `whole` runs that never get distinctive are matched to their end."""
-    point = _acting_point(words, beta)
+    point = _acting_point(words, letters)
     if point is None:
         if not whole:
             return None
         symbols = join(words)
-        short = _shorten(symbols)
+        short = shorten(symbols)
         return Phrase(short, len(short) == len(symbols), "text", policy, words)
     full, part = point
     head = words[:full] + ((words[full][:part],) if part else ())
-    return Phrase(_shorten(join(head)), False, "text", policy, words)
+    return Phrase(shorten(join(head)), False, "text", policy, words)
 
 
 def name_phrases(policy: Policy) -> Iterator[Phrase]:
-    """One phrase for every name and alias of the policy."""
+    """One phrase for every name and alias of the policy that must not come out: not those of
+    entities with aspects or namesakes, whom other answers have to name."""
     for entity in policy.entities:
-        for name in entity.names:
-            words = tuple(fold_words(name))
-            if words:
-                symbols = join(words)
-                short = _shorten(symbols)
-                yield Phrase(short, len(short) == len(symbols), "name", policy.name, words)
+        if not entity.limited:
+            yield from _named(entity.names, policy.name)
+
+
+def mention_phrases(policy: Policy) -> Iterator[tuple[int, Phrase]]:
+    """The names that settle nothing by themselves, each with its entity's place in the policy."""
+    for place, entity in enumerate(policy.entities):
+        if entity.limited:
+            yield from ((place, phrase) for phrase in _named(entity.names, policy.name))
+
+
+def _named(names: Iterable[str], policy: str) -> Iterator[Phrase]:
+    for name in names:
+        words = tuple(fold_words(name))
+        if words:
+            symbols = join(words)
+            short = shorten(symbols)
+            yield Phrase(short, len(short) == len(symbols), "name", policy, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +185,38 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
         floor = DISTINCTIVE_BITS if answer else ORDINARY_BITS
         if sum(map(surprise, words)) < floor:
             return TextRuns((), 1)
-        phrase = _run(words, beta, policy.name, whole=True)
+        phrase = _run(words, beta * _length(words), policy.name, whole=True)
         return TextRuns((phrase,) if phrase else (), 0)
-    runs = [
-        _run(words[i : i + size], beta, policy.name, whole=False) for i in _run_starts(words, size)
-    ]
-    kept = tuple(run for run in runs if run is not None)
-    return TextRuns(kept, len(runs) - len(kept))
+    runs = []
+    for start in _run_starts(words, size):
+        run = words[start : start + size]
+        runs.append(_run(run, beta * _length(run), policy.name, whole=False))
+    kept = [run for run in runs if run is not None]
+    mirrored = (
+        replace(run, mirrored=place % MIRRORED_EVERY == 0)
+        for place, run in enumerate([*kept, *_tails(words, policy)])
+    )
+    return TextRuns(tuple(mirrored), len(runs) - len(kept))
+
+
+def _tails(words: tuple[bytes, ...], policy: Policy) -> Iterator[Phrase]:
+    """The end of a long text, from each rare word that begins no whole run.
+
+    A passage quoted from there on is shorter than `match.words`; it is acted on once it shows as
+    many letters as the text's last run has to, so that no stretch of a text is freer than another.
+    """
+    size = policy.match.words
+    letters = policy.match.beta * _length(words[-size:])
+    for start in range(len(words) - size + 1, len(words)):
+        if surprise(words[start]) >= COMMON_START_BITS:
+            tail = _run(words[start:], letters, policy.name, whole=False)
+            if tail is None:
+                return  # what is shorter yet does not get there either
+            yield tail
+
+
+def _length(words: tuple[bytes, ...]) -> int:
+    return sum(map(len, words))
 
 
 def _run_starts(words: tuple[bytes, ...], size: int) -> list[int]:

@@ -27,9 +27,9 @@ DONE = 0
 NO_ROOM = 1  # `spans` is full
 NO_MEMORY = 2  # the memory is full: forget, and ask again
 
-# Variants of a key that stands for a trie's root: phrases that begin inside the token.
-_ROOT_INSIDE = 6
-_ROOT_AT_WORD = 7
+# The key that a trie's root is remembered by, for phrases that begin inside the token: the word
+# start more than this.
+_ROOT = 6
 
 
 @njit
@@ -44,7 +44,7 @@ def remembered(
     node = key >> 3
     variant = key & 7
     if is_root:
-        variant = _ROOT_AT_WORD if word_start == 1 else _ROOT_INSIDE
+        variant = _ROOT + word_start
     name = memory_key(shape[node], variant)
     slot = find(mem_keys, name)
     if slot >= 0:
@@ -121,7 +121,7 @@ def restrict_rows(
             if row_of_table >= 0:
                 variant = key & 7
                 if is_root:
-                    variant = _ROOT_AT_WORD if word_start == 1 else _ROOT_INSIDE
+                    variant = word_start
                 start = int(table_place[row_of_table, variant, 0])
                 size = int(table_place[row_of_table, variant, 1])
                 if found + size > len(spans):

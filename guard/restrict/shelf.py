@@ -94,7 +94,8 @@ class Shelf:
         """Put a set of shards (by `shard_name`) on the shelf; compiles only what no trie holds."""
         name = manifest_id(shards)
         known = self.manifest(name)
-        if known is not None and all(self._trie_path(trie).exists() for trie in known.tries):
+        kept = known is not None and not self.keep([name])
+        if known is not None and kept and all(self._trie_path(t).exists() for t in known.tries):
             return known
         left, tries = set(shards), []
         for trie, held in sorted(self._held().items(), key=lambda item: (-len(item[1]), item[0])):
@@ -121,14 +122,18 @@ class Shelf:
             _write(path, json.dumps({"words": dict(penalties.words)}))
         return penalties.id
 
-    def keep(self, manifests: Iterable[str], soft: Iterable[str] = ()) -> None:
-        """Say that these are still in use: `withdraw` leaves alone what was said so lately."""
+    def keep(self, manifests: Iterable[str], soft: Iterable[str] = ()) -> set[str]:
+        """Say that these are still in use: `withdraw` leaves alone what was said so lately. Returns
+        the ids of those that another proxy has withdrawn meanwhile: they must be published again.
+        """
         paths = [self.path / "manifests" / f"{name}.json" for name in manifests]
+        gone = set()
         for path in [*paths, *map(self._soft_path, soft)]:
             try:
                 os.utime(path)
             except OSError:
-                continue  # withdrawn by another proxy in between; it will be published again
+                gone.add(path.stem)
+        return gone
 
     def withdraw(self, unused_for: float) -> None:
         """Remove the manifests and soft penalties that nobody has kept for so many seconds, the

@@ -58,7 +58,7 @@ def candidate_words() -> tuple[str, ...]:
 def distinctive_words(policy: Policy) -> tuple[str, ...]:
     """The words that a policy's names and texts are told by, at most `MOST_WORDS`: those of names,
     then those of texts, the rarest first."""
-    names = (name for entity in policy.entities for name in entity.names)
+    names = (name for one in policy.entities if not one.limited for name in one.names)
     named = dict.fromkeys(word for name in names for word in fold_words(name) if is_content(word))
     told = {word for text in policy.texts for word in fold_words(text) if is_content(word)}
     rarest = sorted(told - named.keys(), key=lambda word: (-surprise(word), word))
@@ -72,7 +72,7 @@ def soft_penalties(policy: Policy, near: Mapping[str, float] | None = None) -> S
     or more get `restrict.penalty` times the cosine, the distinctive words all of it.
     """
     penalty = policy.restrict.penalty
-    if policy.action != "restrict" or not penalty:
+    if not policy.answered or not penalty:
         return None
     words = dict.fromkeys(distinctive_words(policy), float(np.float32(penalty)))
     found = ((near or {}).items()) if len(words) < MOST_WORDS else ()
@@ -136,7 +136,7 @@ def _word_of(token: bytes) -> str | None:
 
 def lint_soft(policy: Policy) -> list[Problem]:
     """What of a policy's soft penalties will be left out."""
-    if policy.action != "restrict" or not policy.restrict.penalty:
+    if not policy.answered or not policy.restrict.penalty:
         return []
     source, key = str(policy.source), "restrict.penalty"
     words: Sequence[str] = distinctive_words(policy)

@@ -16,6 +16,7 @@ from guard.restrict.letter_index import EMPTY, WILD, add_byte, slot_key
 from guard.restrict.memory import find
 from guard.restrict.token_walk import LOST, MATCHED, point_step
 from guard.restrict.utf8 import decode
+from guard.restrict.word_start import INSIDE, begins_word
 
 TOO_MANY = -1  # this node's threads must be walked in full
 _LAST_BOUNDARY = 0x20  # labels up to this one take no letter
@@ -67,11 +68,12 @@ def state_at(
     key: int, node: int, text: Any, starts: Any, order: Any, low: Any, depth: Any,
     code: Any, symbols: Any, alternatives: Any, first: Any, labels: Any, accept: Any,
     one: Any, other: Any,
-) -> int:  # fmt: skip
-    """What has become of a thread at a node of the vocabulary: MATCHED, WAITING, LOST or 0."""
+) -> tuple[int, int]:  # fmt: skip
+    """What has become of a thread at a node of the vocabulary, and the word start there: MATCHED,
+    WAITING, LOST or 0."""
     begin = starts[order[low[node]]]
     one[0] = key
-    count, word_start, state, need, value = 1, 0, 0, 0, 0
+    count, word_start, state, need, value = 1, INSIDE, 0, 0, 0
     for at in range(begin, begin + depth[node]):
         need, value, broken, point = decode(need, value, text[at])
         for each in (broken, point):
@@ -82,12 +84,12 @@ def state_at(
                 one, 0, word_start, state, each,
             )  # fmt: skip
             if state & (MATCHED | LOST):
-                return state
+                return state, word_start
             for i in range(count):
                 one[i] = other[i]
         if count == 0 and state == 0:
-            return 0
-    return state
+            return 0, word_start
+    return state, word_start
 
 
 @njit
@@ -103,10 +105,11 @@ def add_span(spans: Any, found: int, low: int, high: int) -> int:
 
 @njit
 def ended_words(
-    node: int, code: Any, alternatives: Any, vocab_first: Any, vocab_labels: Any, low: Any,
-    own: Any, high: Any, frames: Any, spans: Any, found: int,
+    node: int, word_start: int, code: Any, alternatives: Any, vocab_first: Any, vocab_labels: Any,
+    low: Any, own: Any, high: Any, frames: Any, spans: Any, found: int,
 ) -> int:  # fmt: skip
-    """Tokens that end at `node` or go on from it with anything but a letter: a word ends there."""
+    """Tokens that end at `node`, behind a letter that leaves `word_start`, or go on from it with
+    what ends a word: anything but a letter that does not begin one."""
     found = add_span(spans, found, low[node], own[node])
     frames[0, 0], frames[0, 1] = vocab_first[node], vocab_first[node + 1]
     frames[0, 2], frames[0, 3] = 0, 0
@@ -120,12 +123,14 @@ def ended_words(
         below = edge + 1
         need, value, broken, point = decode(frames[depth, 2], frames[depth, 3], vocab_labels[edge])
         kind = SOFT if broken >= 0 else IGNORED
+        begins = 0
         if broken < 0 and point >= 0:
             entry = int(code[point]) if point < 0x110000 else SOFT
             kind = entry & 7
+            begins = begins_word(word_start, entry)
             if kind == ALTERNATIVES:
                 kind = int(alternatives[entry >> 10]) & 7
-        if kind == LETTER:
+        if kind == LETTER and not begins:
             continue
         if kind != IGNORED:
             found = add_span(spans, found, low[below], high[below])

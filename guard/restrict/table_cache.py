@@ -15,7 +15,7 @@ from guard.restrict.folding import fold_tables
 from guard.restrict.trie import Trie
 from guard.restrict.vocabulary import Vocabulary
 
-_FORMAT = "guard-completions-1"
+_FORMAT = "guard-completions-2"
 _ARRAYS = ("entry", "place", "pool", "shapes")
 
 

@@ -22,6 +22,7 @@ from guard.restrict.memory import Memory
 from guard.restrict.outlook import outlook
 from guard.restrict.trie import Trie
 from guard.restrict.vocabulary import Vocabulary
+from guard.restrict.word_start import AT_WORD
 
 
 class TokenGuard:
@@ -73,7 +74,7 @@ class TokenGuard:
         """A new text, at its beginning, under the tries with these roots."""
         place = self._places[row]
         place[: token_walk.PLACE] = 0
-        place[token_walk.WORD_START] = 1
+        place[token_walk.WORD_START] = AT_WORD
         if len(roots) > token_walk.MAX_ROOTS:
             place[token_walk.STATE] = token_walk.LOST
             roots = ()

@@ -15,9 +15,10 @@ from typing import Any
 
 from guard.restrict.compiled import njit
 from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SOFT, SPACE, WORD
+from guard.restrict.threads import HARD_BOUNDARY, SOFT_BOUNDARY, advance, child, has_boundary
 from guard.restrict.trie import BOUNDED, UNBOUNDED
 from guard.restrict.utf8 import decode
-from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY, advance, child, has_boundary
+from guard.restrict.word_start import AT_WORD, after_point, begins_word
 
 # What became of a step, besides its threads.
 MATCHED = 1  # a phrase is complete
@@ -68,7 +69,7 @@ def _arrive(
 def _letter(
     source: Any, at: int, n_source: int, buffer: Any, base: int, count: int,
     first: Any, labels: Any, accept: Any, symbols: Any, roots: Any, n_roots: int,
-    entry: int, is_word: bool, word_start: int,
+    entry: int, is_word: bool, begins: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Every way on for one letter, as `walk.letter` has them."""
     after = 1 if is_word else 0
@@ -94,7 +95,7 @@ def _letter(
             if crossed >= 0:
                 count, came = _arrive(buffer, base, count, first, accept, crossed, 1, after)
                 state |= came
-    if word_start == 1 or is_word:
+    if begins or is_word:
         for r in range(n_roots):
             node = advance(first, labels, roots[r], symbols, entry)
             if node >= 0:
@@ -141,14 +142,15 @@ def point_step(
         readings = (entry >> 4) & 63
         offset = entry >> 10
         kind = int(alternatives[offset]) & 7
+    begins = begins_word(word_start, entry)
     result = state & (MATCHED | LOST)
     if state & WAITING:
         if kind == IGNORED:
             result |= WAITING
-        elif kind != LETTER:
+        elif kind != LETTER or begins:
             result |= MATCHED
     count = 0
-    if n_source > 0 or word_start == 1 or kind == WORD:
+    if n_source > 0 or begins or kind == WORD:
         for r in range(readings):
             reading = entry
             if readings > 1 or entry & 7 == ALTERNATIVES:
@@ -157,18 +159,14 @@ def point_step(
             if of in (LETTER, WORD):
                 count, came = _letter(
                     source, at, n_source, buffer, base, count, first, labels, accept, symbols,
-                    roots, n_roots, reading, of == WORD, word_start,
+                    roots, n_roots, reading, of == WORD, begins,
                 )  # fmt: skip
                 result |= came
             else:
                 count = _separate(source, at, n_source, buffer, base, count, first, labels, of)
         if count > MAX_THREADS:
             return 0, word_start, result | LOST
-    if kind == LETTER:
-        word_start = 0
-    elif kind != IGNORED:
-        word_start = 1
-    return count, word_start, result
+    return count, after_point(word_start, entry, alternatives), result
 
 
 @njit
@@ -211,7 +209,7 @@ def take_tokens(
             continue
         if special[token]:
             # Shown or not, it may stand between two words or between two letters.
-            place[WORD_START] = 1
+            place[WORD_START] = AT_WORD
             continue
         for at in range(starts[token], starts[token + 1]):
             byte_step(

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.restrict.compiled import njit
-from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, WORD, fold_tables
+from guard.restrict.folding import ALTERNATIVES, LETTER, WORD, fold_tables
 from guard.restrict.trie import build_trie
 from guard.restrict.utf8 import decode
+from guard.restrict.word_start import WORD_STARTS, after_point, begins_word
 
 _MOST = 255
 
@@ -31,8 +32,8 @@ class Vocabulary:
     text[starts[t]:starts[t + 1]] (empty for tokens that add no text: special ones). `order`: int32
     (tokens,), the ids sorted by bytes; the tokens below trie node v are order[low[v]:high[v]], and
     order[low[v]:own[v]] end at v. `most`: uint8 (nodes,), the most bytes of letters that the rest
-    of a token below v can add to a phrase under way, and `most_new` to one that begins at a word
-    start below v.
+    of a token below v can add to a phrase under way, and `most_new` (nodes, WORD_STARTS) to one
+    that begins where a word does below v, by the word start at v.
     """
 
     text: NDArray[np.uint8]
@@ -70,7 +71,8 @@ def build_vocabulary(tokens: Sequence[bytes | None]) -> Vocabulary:
     low, own, high = (np.zeros(trie.nodes, dtype=np.int32) for _ in range(3))
     ended = np.bincount(trie.ends, minlength=trie.nodes).astype(np.int32)
     _intervals(trie.first, ended, low, own, high)
-    most, most_new = (np.zeros(trie.nodes, dtype=np.uint8) for _ in range(2))
+    most = np.zeros(trie.nodes, dtype=np.uint8)
+    most_new = np.zeros((trie.nodes, WORD_STARTS), dtype=np.uint8)
     tables = fold_tables()
     _most_letters(trie.first, trie.labels, tables.code, tables.alternatives, most, most_new)
     digest = hashlib.sha256(np.ascontiguousarray(starts).tobytes() + text.tobytes()).hexdigest()
@@ -131,30 +133,43 @@ def _most_letters(
     need = np.zeros(nodes, dtype=np.uint8)
     value = np.zeros(nodes, dtype=np.int32)
     letters = np.zeros(nodes, dtype=np.uint8)
-    starts_word = np.zeros(nodes, dtype=np.uint8)
+    begins = np.zeros((nodes, WORD_STARTS), dtype=np.bool_)
+    after = np.zeros((nodes, WORD_STARTS), dtype=np.uint8)
     for node in range(nodes):
         for edge in range(first[node], first[node + 1]):
             below = edge + 1
             n, v, broken, point = decode(need[node], value[node], labels[edge])
             need[below], value[below] = n, v
+            for word_start in range(WORD_STARTS):
+                after[below, word_start] = word_start
             if broken >= 0:
-                starts_word[below] = 1
+                _note(broken, code, alternatives, below, begins, after)
             if point >= 0:
-                entry = np.int64(code[point])
-                letters[below] = _letters(entry, alternatives)
-                kind = entry & 7
-                if kind == ALTERNATIVES:
-                    kind = np.int64(alternatives[entry >> 10]) & 7
-                if kind != LETTER and kind != IGNORED:
-                    starts_word[below] = 2 if kind == WORD else 1
+                letters[below] = _letters(np.int64(code[point]), alternatives)
+                _note(point, code, alternatives, below, begins, after)
     for node in range(nodes - 1, -1, -1):
         for edge in range(first[node], first[node + 1]):
             below = edge + 1
             whole = min(_MOST, most[below] + letters[below])
             most[node] = max(most[node], whole)
-            # A character that is a word of its own can be the first of a phrase; so can the one
-            # that breaks off a sequence.
-            new = most_new[below]
-            if starts_word[below] > 0:
-                new = whole
-            most_new[node] = max(most_new[node], new)
+            for word_start in range(WORD_STARTS):
+                new = most_new[below, after[below, word_start]]
+                if begins[below, word_start]:
+                    new = whole
+                most_new[node, word_start] = max(most_new[node, word_start], new)
+
+
+@njit
+def _note(point: int, code: Any, alternatives: Any, node: int, begins: Any, after: Any) -> None:
+    """One more character on the way into `node`: whether a phrase may begin with it, and the word
+    start after it, by the word start before."""
+    entry = int(code[point])
+    kind = entry & 7
+    if kind == ALTERNATIVES:
+        kind = int(alternatives[entry >> 10]) & 7
+    for word_start in range(WORD_STARTS):
+        before = int(after[node, word_start])
+        after[node, word_start] = after_point(before, entry, alternatives)
+        # A character that is a word of its own can be the first of a phrase wherever it stands.
+        if kind == WORD or begins_word(before, entry):
+            begins[node, word_start] = True

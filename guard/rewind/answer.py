@@ -61,7 +61,7 @@ class Rewinding:
         for lane in self._lanes:
             async with aclosing(lane.events()) as outs:
                 events = b"".join([out async for out in outs])
-            if lane.continued:
+            if lane.replaced:
                 said[lane.number] = splice.gathered(shape, events)
         await self._note()
         if not said:

@@ -34,8 +34,8 @@ PREPARE_SECONDS = 30.0  # to find the place and take the first step; then the an
 class Lane:
     """Runs once: `events`. Afterwards it tells what came of it.
 
-    `policies`: whose matches it had; `continued`: how often the model went on; `finished`: it came
-    to an end of its own.
+    `policies`: whose matches it had; `continued`: how often the model went on; `replaced`: what has
+    come of that stands for what was said before; `finished`: it came to an end of its own.
     """
 
     def __init__(self, job: Job, filter_: Any, waiting: Waiting) -> None:
@@ -50,6 +50,7 @@ class Lane:
         self.cut = max(waiting.start, self._released)  # where it ends if it does not go on
         self.policies: list[str] = []
         self.continued = 0
+        self.replaced = False
         self.finished = False
 
     def tokens(self, prompt: Prompt) -> int:
@@ -82,7 +83,7 @@ class Lane:
                 said = self._chunks(prompt, place, first)
                 async with aclosing(self._job.pump(said, part)) as outs:
                     async for out in outs:
-                        silent = False
+                        silent, self.replaced = False, True
                         yield out
             except UpstreamError as error:
                 _count(error)
@@ -204,7 +205,7 @@ class Lane:
         before = self._released
         waiting.start, waiting.end = waiting.start + before, waiting.end + before
         self._released = before + part.watch.sent(self.number)
-        self._filter, self._waiting = part, waiting
+        self._filter, self._waiting, self.replaced = part, waiting, True
         return True
 
     def _note_step(self, waiting: Waiting, place: Place) -> None:

@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
+from guard.restrict.automaton import PhraseAutomaton
 from guard.restrict.completing import completing, new_scratch
 from guard.restrict.completion_table import (
     NOTHING,
     PIECE,
-    ROOT_AT_WORD,
-    ROOT_INSIDE,
+    VARIANTS,
     CompletionTable,
     compile_table,
 )
@@ -22,6 +22,7 @@ from guard.restrict.outlook import outlook
 from guard.restrict.phrases import Phrase
 from guard.restrict.trie import Trie, build_trie
 from guard.restrict.vocabulary import Vocabulary, build_vocabulary
+from guard.restrict.word_start import AFTER_LOWER, AT_WORD, INSIDE, WORD_STARTS
 from tests.restrict.test_token_guard import PHRASES, VOCABULARY, phrase
 
 INDEX = letter_index(VOCABULARY)
@@ -45,11 +46,11 @@ def tokens_of(table: CompletionTable, node: int, variant: int) -> set[int]:
 
 def walked(vocabulary: Vocabulary, trie: Trie, node: int, variant: int) -> set[int]:
     v, tables = vocabulary, fold_tables()
-    root = variant >= ROOT_INSIDE
+    root = node == 0
     out = np.zeros((1 << 16, 2), dtype=np.int32)
     one = np.array([node if root else (node << 3) | variant], dtype=np.int64)
     found = completing(
-        one, int(not root), one, int(root), int(variant == ROOT_AT_WORD), 0, 0,
+        one, int(not root), one, int(root), variant if root else 0, 0, 0,
         tables.code, tables.symbols, tables.alternatives, trie.first, trie.labels, trie.accept,
         outlook(trie).reach, v.first, v.labels, v.low, v.own, v.high, v.most, v.most_new,
         *new_scratch(v.longest), out,
@@ -68,10 +69,10 @@ def stands(trie: Trie) -> list[int]:
 
 def check(vocabulary: Vocabulary, trie: Trie, table: CompletionTable) -> None:
     for node in stands(trie):
-        for variant in range(ROOT_INSIDE):
+        for variant in range(VARIANTS):
             assert tokens_of(table, node, variant) == walked(vocabulary, trie, node, variant)
-    for variant in (ROOT_INSIDE, ROOT_AT_WORD):
-        assert tokens_of(table, 0, variant) == walked(vocabulary, trie, 0, variant)
+    for word_start in range(WORD_STARTS):
+        assert tokens_of(table, 0, word_start) == walked(vocabulary, trie, 0, word_start)
 
 
 def test_tables_say_what_the_walk_says() -> None:
@@ -82,17 +83,32 @@ def test_tables_say_what_the_walk_says() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_phrases_and_vocabularies(seed: int) -> None:
     random_ = random.Random(seed)
-    letters = "abl1іß é-_ .\u0301習近0"
+    letters = "abABl1іІß é-_ .\u0301習近0"
     pieces = {"".join(random_.choices(letters, k=random_.randint(1, 6))) for _ in range(300)}
     broken = [bytes(random_.choices([0xC3, 0xA9, 0x61, 0x20, 0xE7, 0xBF], k=3)) for _ in range(40)]
     vocabulary = build_vocabulary(
         [None, *dict.fromkeys([*(piece.encode() for piece in sorted(pieces)), *broken])]
     )
-    texts = {"".join(random_.choices("abl習é ", k=random_.randint(2, 7))) for _ in range(40)}
+    texts = {"".join(random_.choices("abL習é ", k=random_.randint(2, 7))) for _ in range(40)}
     phrases = [phrase(text, bounded=random_.random() < 0.6) for text in sorted(texts)]
     trie = trie_of([one for one in phrases if one.symbols])
     table = compile_table(trie, outlook(trie), vocabulary, letter_index(vocabulary))
     check(vocabulary, trie, table)
+    check_roots(vocabulary, phrases, table)
+
+
+def check_roots(vocabulary: Vocabulary, phrases: list[Phrase], table: CompletionTable) -> None:
+    """A phrase begins inside a token where the filter says so, behind each kind of letter."""
+    automaton = PhraseAutomaton([one for one in phrases if one.symbols])
+    texts = [vocabulary.bytes_of(token).decode("utf-8", "replace") for token in vocabulary.order]
+    for before, word_start in (("X", INSIDE), ("-", AT_WORD), ("x", AFTER_LOWER)):
+        matching = {
+            at
+            for at, text in enumerate(texts)
+            if "\ufffd" not in text and automaton.find_all(before + text)
+        }
+        whole = {at for at, text in enumerate(texts) if "\ufffd" not in text}
+        assert tokens_of(table, 0, word_start) & whole == matching
 
 
 def test_strings_of_too_many_readings_are_walked_in_full() -> None:
@@ -123,4 +139,4 @@ def test_nothing_to_forbid() -> None:
     trie = build_trie([], [])
     table = compile_table(trie, outlook(trie), VOCABULARY, INDEX)
     check(VOCABULARY, trie, table)
-    assert tokens_of(table, 0, ROOT_AT_WORD) == set()
+    assert tokens_of(table, 0, AT_WORD) == set()

@@ -102,7 +102,7 @@ def test_what_the_client_supplied_is_exempt() -> None:
 def test_a_lane_that_goes_on_in_another_channel_is_not_held() -> None:
     made = Run()
     made.feed(delta(0, "the nightjar thinks aloud", channel="reasoning"))
-    released = made.feed(delta(1, GOOD + " Y"))
+    released = made.feed(delta(1, GOOD + " So"))
     assert [r.event.payload for r in released if isinstance(r, Forward)] == [0]
     assert made.client.text[0, "reasoning"] == "the nightjar thinks aloud"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from guard.restrict import Phrase, lint_phrases, name_phrases, text_phrases
+from guard.restrict import Phrase, PhraseAutomaton, lint_phrases, name_phrases, text_phrases
 from guard.restrict.phrases import LONGEST, join, surprise, text_runs
-from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY
+from guard.restrict.threads import HARD_BOUNDARY, SOFT_BOUNDARY
 from tests.support.policies import PASSAGE, SECRET, policy
 
 
@@ -45,12 +45,41 @@ def test_rare_words_surprise_more_than_common_ones() -> None:
 def test_a_long_text_becomes_runs_from_every_word() -> None:
     words = PASSAGE.lower().replace(",", "").replace(".", "").split()
     runs = text_runs(PASSAGE, policy(words=8))
-    assert {len(phrase.whole) for phrase in runs.phrases} == {8}
-    starts = [phrase.whole[0].decode() for phrase in runs.phrases]
+    whole = [phrase for phrase in runs.phrases if len(phrase.whole) == 8]
+    assert all(len(phrase.whole) < 8 for phrase in runs.phrases[len(whole) :])
+    starts = [phrase.whole[0].decode() for phrase in whole]
     assert starts[0] == "the"  # the text's own first word
     rare = [word for word in words[: len(words) - 7] if surprise(word.encode()) >= 12]
     assert [word for word in starts[1:] if word in rare] == rare
     assert len(starts) < len(words) - 7  # "the", "over", "by" and their like begin no run
+
+
+@pytest.mark.parametrize("beta", [0.25, 0.5, 0.75])
+def test_the_end_of_a_text_is_no_freer_than_the_rest(beta: float) -> None:
+    words = [word.encode() for word in PASSAGE.lower().replace(",", "").replace(".", "").split()]
+    needed = beta * sum(map(len, words[-8:]))
+    automaton = PhraseAutomaton(text_runs(PASSAGE, policy(words=8, beta=beta)).phrases)
+    matched = {
+        start
+        for start in range(len(words) - 7, len(words))
+        if automaton.find_all("They say: " + b" ".join(words[start:]).decode())
+    }
+    distinctive = {
+        start
+        for start in range(len(words) - 7, len(words))
+        if any(
+            surprise(words[i]) >= 12
+            and sum(map(len, words[i:])) >= needed
+            and sum(map(surprise, words[i:])) >= 60
+            for i in range(start, len(words))
+        )
+    }
+    assert matched == distinctive != set()
+
+
+def test_a_whole_run_is_asked_for_at_the_end_too_where_beta_is_one() -> None:
+    runs = text_runs(PASSAGE, policy(words=8, beta=1.0))
+    assert {len(phrase.whole) for phrase in runs.phrases} == {8}
 
 
 def test_a_stretch_of_common_words_alone_is_covered_from_each_of_them() -> None:

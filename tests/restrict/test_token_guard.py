@@ -36,7 +36,8 @@ PIECES = [
         " John", "John", " Smith", "Smi", "th", " Ana", " Li", "Li", "li", " the", " blue", "blu",
         "e la", "mp", " lamp", "aa", "a", "b", "ab", " a", "習", "近", "ü", "Mü", "ller", "\u0301",
         "\u200b", "Ѕ", "1", "@", "0", "son", "-", "**", " - ", "\n\n", "x ab y", "John Smith!",
-        "the blue la", "u\u0308l", "Ｊ", "ﬁ", "ohn",
+        "the blue la", "u\u0308l", "Ｊ", "ﬁ", "ohn", "oJ", "Jo", "johnJohn", "hS", "drAna LiX",
+        "LI", "S", "aB", "Ab", "AB", "xThe blue", "0J", "Ѕm", "X", "SmithX", "Smithson",
     )),
 ]  # fmt: skip
 VOCABULARY = build_vocabulary([None, *dict.fromkeys(PIECES)])
@@ -113,6 +114,13 @@ def test_every_token_that_would_complete_a_match_is_forbidden(
         (["M", "u\u0308l", "l", "e"], ["r"], ["l"]),
         (["習"], ["近"], ["a"]),
         ([" John", "Ѕ"], [], ["m"]),
+        (["x"], ["Ab", "AB", "drAna LiX"], ["ab", "aB"]),
+        (["X"], [], ["Ab", "AB", "ab"]),
+        (["x", "1"], [], ["Ab", "AB"]),
+        (["x", "\u0301"], ["Ab"], ["ab"]),
+        (["x", "John"], [" Smith", "SmithX"], ["Smithson", "Smi", "son"]),
+        (["X", "John"], [], [" Smith"]),
+        (["xThe blue"], [" lamp"], ["a"]),
     ],
 )
 def test_table_of_what_is_refused(taken: list[str], refused: list[str], let: list[str]) -> None:

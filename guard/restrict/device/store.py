@@ -29,6 +29,7 @@ from guard.restrict.device.layout import (
 )
 from guard.restrict.segments import Segments
 from guard.restrict.token_walk import LOST, MAX_ROOTS
+from guard.restrict.word_start import AT_WORD
 
 Soft = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -71,7 +72,7 @@ class SlotStore:
         config = np.zeros(SLOT_WIDTH, dtype=np.int32)
         place = np.zeros(PLACE_WIDTH, dtype=np.int32)
         config[ACTIVE] = 1
-        place[SEEN], place[WORD_START] = begin, 1
+        place[SEEN], place[WORD_START] = begin, AT_WORD
         if roots is None or len(roots) > MAX_ROOTS:
             place[FLAGS] = LOST
         else:

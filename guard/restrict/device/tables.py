@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from guard.errors import EngineError
-from guard.restrict.completion_table import NOTHING, CompletionTable
+from guard.restrict.completion_table import NOTHING, VARIANTS, CompletionTable
 from guard.restrict.device.layout import MAX_READINGS
 from guard.restrict.folding import ALTERNATIVES, fold_tables
 from guard.restrict.forest import Forest
@@ -69,7 +69,7 @@ class DeviceTables:
         self.labels = torch.zeros(nodes, dtype=torch.uint8, device=device)
         self.accept = torch.zeros(nodes, dtype=torch.uint8, device=device)
         self.entry = torch.full((nodes,), NOTHING, dtype=torch.int32, device=device)
-        self.place = torch.zeros((rows, 8, 2), dtype=torch.int32, device=device)
+        self.place = torch.zeros((rows, VARIANTS, 2), dtype=torch.int32, device=device)
         self.pool = torch.zeros((spans, 2), dtype=torch.int32, device=device)
         self.edges: torch.Tensor | None = None
         if searched:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from guard.restrict.completion_table import ROOT_AT_WORD, ROOT_INSIDE
 from guard.restrict.device.layout import (
     ACTIVE,
     END_LOGIT,
@@ -125,8 +124,7 @@ class TorchStep:
         threads = torch.where(here, t.entry[keys >> 3].long(), -1)
         rooted = rows.roots >= 0
         roots = torch.where(rooted, t.entry[rows.roots.clamp(min=0)].long(), -1)
-        begin = torch.where(rows.word_start == 1, ROOT_AT_WORD, ROOT_INSIDE)
-        variants = torch.cat((keys & 7, begin[:, None].expand_as(roots)), 1)
+        variants = torch.cat((keys & 7, rows.word_start[:, None].expand_as(roots)), 1)
         return torch.cat((threads, roots), 1), variants
 
     def _continuations(self, rows: Rows, inside: torch.Tensor) -> torch.Tensor | None:

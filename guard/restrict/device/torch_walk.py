@@ -21,11 +21,12 @@ from guard.restrict.device.layout import (
     WORD_START,
 )
 from guard.restrict.device.tables import DeviceTables
-from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SPACE, WORD
+from guard.restrict.folding import ALTERNATIVES, IGNORED, LETTER, SPACE, UPPER_BIT, WORD
+from guard.restrict.threads import HARD_BOUNDARY, SOFT_BOUNDARY
 from guard.restrict.token_walk import LOST, MATCHED, MAX_ROOTS, MAX_THREADS, WAITING
 from guard.restrict.trie import BOUNDED, UNBOUNDED
 from guard.restrict.utf8 import BROKEN, NONE
-from guard.restrict.walk import HARD_BOUNDARY, SOFT_BOUNDARY
+from guard.restrict.word_start import AFTER_LOWER, AT_WORD, INSIDE, NINE
 
 _NO_KEY = 1 << 40  # sorts after every key
 
@@ -104,7 +105,7 @@ class TorchWalk:
         rows.flags = torch.where(doing & ~known, rows.flags | LOST, rows.flags)
         at = torch.where(known, tokens, 0).long()
         special = doing & known & (t.special[at] != 0)
-        rows.word_start = torch.where(special, 1, rows.word_start)
+        rows.word_start = torch.where(special, AT_WORD, rows.word_start)
         begin = t.starts[at].long()
         size = torch.where(doing & known & ~special, t.starts[at + 1].long() - begin, 0)
         points = self._points(rows, begin, size)
@@ -135,30 +136,35 @@ class TorchWalk:
         entry = self._tables.code[torch.where(live, points, 0)].long()
         forked = (entry & 7) == ALTERNATIVES
         offset = torch.where(forked, entry >> 10, 0)
-        kind = torch.where(forked, self._tables.alternatives[offset].long() & 7, entry & 7)
+        faithful = torch.where(forked, self._tables.alternatives[offset].long(), entry)
+        kind = faithful & 7
+        begins = (rows.word_start & (AT_WORD | ((entry & UPPER_BIT) >> 2))) != 0
         which = torch.arange(MAX_READINGS, device=points.device)
         last = len(self._tables.alternatives) - 1
         other = self._tables.alternatives[(offset[:, None] + which).clamp(max=last)].long()
         readings = torch.where(forked[:, None], other, entry[:, None])
         number = torch.where(forked, (entry >> 4) & 63, 1)
-        begun = (rows.count > 0) | (rows.word_start == 1) | (kind == WORD)
+        begun = (rows.count > 0) | begins | (kind == WORD)
         valid = (which < number[:, None]) & (live & begun)[:, None]
-        made, came = self._ways_on(rows, readings, valid)
+        made, came = self._ways_on(rows, readings, begins, valid)
         keys, count = _distinct(made)
         full = live & (count > MAX_THREADS)
         waiting = (rows.flags & WAITING) != 0
         flags = (rows.flags & (MATCHED | LOST)) | came
         flags = flags | torch.where(waiting & (kind == IGNORED), WAITING, 0)
-        flags = flags | torch.where(waiting & (kind != IGNORED) & (kind != LETTER), MATCHED, 0)
-        word_start = torch.where(kind == LETTER, 0, torch.where(kind == IGNORED, -1, 1))
-        word_start = torch.where(word_start < 0, rows.word_start, word_start)
+        ended = (kind != IGNORED) & ((kind != LETTER) | begins)
+        flags = flags | torch.where(waiting & ended, MATCHED, 0)
+        lower = ((entry & UPPER_BIT) == 0) & ((faithful >> 10) > NINE)
+        word_start = torch.where(lower, AFTER_LOWER, INSIDE)
+        word_start = torch.where(kind == LETTER, word_start, AT_WORD)
+        word_start = torch.where(kind == IGNORED, rows.word_start, word_start)
         rows.flags = torch.where(live, torch.where(full, flags | LOST, flags), rows.flags)
         rows.word_start = torch.where(live & ~full, word_start, rows.word_start)
         rows.count = torch.where(live, torch.where(full, 0, count), rows.count)
         rows.keys = torch.where(live[:, None], torch.where(full[:, None], _NO_KEY, keys), rows.keys)
 
     def _ways_on(
-        self, rows: Rows, readings: torch.Tensor, valid: torch.Tensor
+        self, rows: Rows, readings: torch.Tensor, new_word: torch.Tensor, valid: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """All keys that a point makes, (rows, n) with _NO_KEY between them, and what came of it."""
         width = self.most(rows.count, MAX_THREADS)
@@ -173,7 +179,7 @@ class TorchWalk:
         soft = self._child(node, torch.full_like(node, SOFT_BOUNDARY))
         hard = self._child(node, torch.full_like(node, HARD_BOUNDARY))
         goes = there & is_letter
-        starting = ((rows.word_start == 1)[:, None, None] | is_word) & valid[:, :, None] & is_letter
+        starting = (new_word[:, None, None] | is_word) & valid[:, :, None] & is_letter
         roots = rows.roots[:, None, :]
         n = readings.shape[1]
         begins = torch.cat(

@@ -39,8 +39,6 @@ SOFT_SIZE = tl.constexpr(layout.SOFT_SIZE)
 END_LOGIT = tl.constexpr(layout.END_LOGIT)
 VARIANTS = tl.constexpr(completion_table.VARIANTS)
 PIECE = tl.constexpr(completion_table.PIECE)
-ROOT_AT_WORD = tl.constexpr(completion_table.ROOT_AT_WORD)
-ROOT_INSIDE = tl.constexpr(completion_table.ROOT_INSIDE)
 MAX_THREADS = tl.constexpr(token_walk.MAX_THREADS)
 TILE = tl.constexpr(32)  # intervals that are banned together
 BLOCK = tl.constexpr(4096)  # logits that are looked at together
@@ -173,13 +171,13 @@ def ban_kernel(  # type: ignore[no-untyped-def]
                     tl.num_programs(1),
                 )  # fmt: skip
                 i += 1
-            variant = tl.where(tl.load(here + WORD_START) == 1, ROOT_AT_WORD, ROOT_INSIDE)
+            word_start = tl.load(here + WORD_START)
             n_roots = tl.load(config + ROOT_COUNT)
             i = count * 0
             while i < n_roots:
                 ban_list(
-                    line, width, entry, place, pool, order, tl.load(config + ROOTS + i), variant,
-                    tl.program_id(1), tl.num_programs(1),
+                    line, width, entry, place, pool, order, tl.load(config + ROOTS + i),
+                    word_start, tl.program_id(1), tl.num_programs(1),
                 )  # fmt: skip
                 i += 1
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from guard.restrict import folding, token_walk, trie, utf8, walk
+from guard.restrict import folding, threads, token_walk, trie, utf8
+from guard.restrict import word_start as word_starts
 from guard.restrict.device import layout
 
 LOST = tl.constexpr(token_walk.LOST)
@@ -22,11 +23,16 @@ SPACE = tl.constexpr(folding.SPACE)
 LETTER = tl.constexpr(folding.LETTER)
 WORD = tl.constexpr(folding.WORD)
 ALTERNATIVES = tl.constexpr(folding.ALTERNATIVES)
+UPPER_BIT = tl.constexpr(folding.UPPER_BIT)
+INSIDE = tl.constexpr(word_starts.INSIDE)
+AT_WORD = tl.constexpr(word_starts.AT_WORD)
+AFTER_LOWER = tl.constexpr(word_starts.AFTER_LOWER)
+NINE = tl.constexpr(word_starts.NINE)
 BOUNDED = tl.constexpr(trie.BOUNDED)
 UNBOUNDED = tl.constexpr(trie.UNBOUNDED)
 BROKEN = tl.constexpr(utf8.BROKEN)
-SOFT_BOUNDARY = tl.constexpr(walk.SOFT_BOUNDARY)
-HARD_BOUNDARY = tl.constexpr(walk.HARD_BOUNDARY)
+SOFT_BOUNDARY = tl.constexpr(threads.SOFT_BOUNDARY)
+HARD_BOUNDARY = tl.constexpr(threads.HARD_BOUNDARY)
 KEYS = tl.constexpr(layout.KEYS)
 COUNT = tl.constexpr(layout.COUNT)
 WORD_START = tl.constexpr(layout.WORD_START)
@@ -98,7 +104,7 @@ def arrive(first, accept, row, count, came, node, single, after):  # type: ignor
 @triton.jit
 def letter(  # type: ignore[no-untyped-def]
     first, labels, accept, symbols, roots, n_roots, here, n_here, there, count, came, entry,
-    is_word, word_start,
+    is_word, begins,
 ):  # fmt: skip
     """Every way on for one letter: (threads, what came of it all)."""
     length = (entry >> 4) & 63
@@ -121,7 +127,7 @@ def letter(  # type: ignore[no-untyped-def]
         hard = advance(first, labels, symbols, hard, offset, 0, length)
         count, came = arrive(first, accept, there, count, came, hard, 1, is_word)
         i += 1
-    i = tl.where((word_start == 1) | (is_word != 0), 0, n_roots)
+    i = tl.where((begins != 0) | (is_word != 0), 0, n_roots)
     while i < n_roots:
         node = advance(first, labels, symbols, tl.load(roots + i), offset, 0, length)
         count, came = arrive(first, accept, there, count, came, node, 1, is_word)
@@ -159,13 +165,16 @@ def point_step(  # type: ignore[no-untyped-def]
     forked = (entry & 7) == ALTERNATIVES
     offset = tl.where(forked, entry >> 10, 0)
     readings = tl.where(forked, (entry >> 4) & 63, 1)
-    kind = tl.where(forked, tl.load(alternatives + offset) & 7, entry & 7)
+    faithful = tl.where(forked, tl.load(alternatives + offset), entry)
+    kind = faithful & 7
+    begins = word_start & (AT_WORD | ((entry & UPPER_BIT) >> 2))
+    ended = (kind != IGNORED) & ((kind != LETTER) | (begins != 0))
     waits = (flags & WAITING) != 0
     came = flags & (MATCHED | LOST)
     came = came | tl.where(waits & (kind == IGNORED), WAITING, 0)
-    came = came | tl.where(waits & (kind != IGNORED) & (kind != LETTER), MATCHED, 0)
+    came = came | tl.where(waits & ended, MATCHED, 0)
     fresh = count * 0
-    begun = (count > 0) | (word_start == 1) | (kind == WORD)
+    begun = (count > 0) | (begins != 0) | (kind == WORD)
     r = tl.where(begun, 0, readings)
     while r < readings:
         reading = tl.where(forked, tl.load(alternatives + offset + r, mask=forked, other=0), entry)
@@ -173,7 +182,7 @@ def point_step(  # type: ignore[no-untyped-def]
         if (of == LETTER) | (of == WORD):
             fresh, came = letter(
                 first, labels, accept, symbols, roots, n_roots, here, count, there, fresh, came,
-                reading, (of == WORD).to(tl.int32), word_start,
+                reading, (of == WORD).to(tl.int32), begins,
             )  # fmt: skip
         else:
             fresh = separate(first, labels, here, count, there, fresh, of)
@@ -186,8 +195,10 @@ def point_step(  # type: ignore[no-untyped-def]
     tl.debug_barrier()
     tl.store(here + KEYS + lane, keys, mask=lane < fresh)
     tl.debug_barrier()
-    begins = tl.where(kind == LETTER, 0, tl.where(kind == IGNORED, word_start, 1))
-    return fresh, tl.where(full, word_start, begins), came
+    lower = ((entry & UPPER_BIT) == 0) & ((faithful >> 10) > NINE)
+    after = tl.where(kind == LETTER, tl.where(lower, AFTER_LOWER, INSIDE), AT_WORD)
+    after = tl.where((kind == IGNORED) | full, word_start, after)
+    return fresh, after, came
 
 
 @triton.jit
@@ -224,7 +235,7 @@ def take(  # type: ignore[no-untyped-def]
     flags = flags | tl.where(known, 0, LOST)
     safe = tl.where(known, token, 0)
     is_special = tl.load(special + safe).to(tl.int32) != 0
-    word_start = tl.where(known & is_special, 1, word_start)
+    word_start = tl.where(known & is_special, AT_WORD, word_start)
     end = tl.load(starts + safe + 1)
     at = tl.where(known & (~is_special), tl.load(starts + safe), end)
     while at < end:

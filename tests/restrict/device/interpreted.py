@@ -40,7 +40,7 @@ def drafted_and_reused() -> None:
 def inside_characters_and_apart() -> None:
     made = interpreted()
     made.admit(0, asked())
-    apart = tokens(" Ana", "1", "-", "M", "u\u0308l", "ab")
+    apart = tokens(" Ana", "1", "-", "M", "u\u0308l", "ab", "John", "X")
     for one in [*tokens("習"), 1 + 0xE8, 1 + 0xBF, *apart, 1 + 0xE7, -1]:
         made.commit(0, [one])
         made.check([(0, ())])

@@ -44,6 +44,9 @@ def tokens(*pieces: str) -> list[int]:
         [" Ana", "1"],
         ["x ab y"],
         ["a", "1", "@"],
+        ["x", "John", "Smi"],
+        ["X", "\u0301", "aB"],
+        ["x", "1", "Jo"],
     ],
 )
 @pytest.mark.parametrize("sets", [("all",), ("two",), ("two", "all")])
@@ -74,7 +77,7 @@ def likely(random_: random.Random) -> int:
     if random_.random() < 0.4:
         return random_.choice(range(257, VOCABULARY.tokens))
     if random_.random() < 0.4:
-        return 1 + random_.choice([*"習近ü".encode(), *b"ab lJohn Smith", 0xE7, 0xC3])
+        return 1 + random_.choice([*"習近ü".encode(), *b"abA lJohn Smith", 0xE7, 0xC3])
     return random_.choice([*PLAIN, END])
 
 
