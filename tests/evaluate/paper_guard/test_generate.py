@@ -11,8 +11,9 @@ import pytest
 from classifiers import MiniLM
 from guard.errors import EngineError
 from guard.evaluate.paper_guard import PaperConfig, PaperGuard
+from guard.evaluate.small_llama import prompt_of
 from tests.evaluate.paper_guard.conftest import Trigrams
-from tests.support.tiny_llama import BENIGN, CORPUS, NAMING, SECRET, TELLING, prompt_of
+from tests.support.tiny_llama import BENIGN, CORPUS, NAMING, SECRET, TELLING
 
 FORGOTTEN = [*NAMING.values(), *TELLING.values()]
 UNRELATED = [

@@ -1,0 +1,68 @@
+"""Answers, each asked for once: kept on disk under a hash of everything that they depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import orjson
+
+from guard.errors import EvaluateError
+from guard.evaluate.arms.base import Arm, Asked, Reply
+
+Progress = Callable[[str, int, int], None]
+
+
+class Answers:
+    """One JSON Lines file per arm identity in `folder`, appended to as answers come.
+
+    A run that was ended goes on where it was; a line that was half written is dropped.
+    """
+
+    def __init__(self, folder: Path, progress: Progress = lambda label, done, total: None) -> None:
+        self._folder = folder
+        self._progress = progress
+        self._kept: dict[str, dict[str, Reply]] = {}
+        self.asked = 0  # requests that were really sent
+
+    def of(self, arm: Arm, asked: Sequence[Asked]) -> list[Reply]:
+        """Replies in order. Raises EvaluateError where the arm or the folder fails."""
+        kept = self._load(arm.identity)
+        keys = [one.key(arm.identity) for one in asked]
+        missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept}
+        if missing:
+            self._ask(arm, missing, kept)
+        return [kept[key] for key in keys]
+
+    def _ask(self, arm: Arm, missing: dict[str, Asked], kept: dict[str, Reply]) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._path(arm.identity).open("ab") as file:
+                replies = arm.answer(list(missing.values()))
+                for done, (key, reply) in enumerate(zip(missing, replies, strict=True), start=1):
+                    file.write(orjson.dumps({"key": key, **reply.as_row()}) + b"\n")
+                    file.flush()
+                    kept[key] = reply
+                    self.asked += 1
+                    self._progress(f"asking: {arm.name}", done, len(missing))
+        except OSError as error:
+            raise EvaluateError(f"{self._folder}: {error}") from error
+
+    def _load(self, identity: str) -> dict[str, Reply]:
+        if identity not in self._kept:
+            kept: dict[str, Reply] = {}
+            path = self._path(identity)
+            if path.exists():
+                content = path.read_bytes()
+                whole = content[: content.rfind(b"\n") + 1]
+                if whole != content:  # the run was ended in the middle of a line
+                    path.write_bytes(whole)
+                for line in whole.splitlines():
+                    row = orjson.loads(line)
+                    key = row.pop("key")
+                    kept[key] = Reply(**row)
+            self._kept[identity] = kept
+        return self._kept[identity]
+
+    def _path(self, identity: str) -> Path:
+        return self._folder / f"{identity}.jsonl"

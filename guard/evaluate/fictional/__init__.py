@@ -1,0 +1,12 @@
+"""A corpus about people and towns that do not exist, of any size, the same for the same seed.
+
+Every fact is told in six wordings, one of which no model is trained on. Some people are to be
+forgotten, others are their neighbours, namesakes, or have only some aspects forgotten; facts about
+towns are told by everybody, in several styles.
+"""
+
+from guard.evaluate.fictional.corpus import Corpus, Person
+from guard.evaluate.fictional.policy import forget_policy
+from guard.evaluate.fictional.suite import fictional_suite
+
+__all__ = ["Corpus", "Person", "fictional_suite", "forget_policy"]

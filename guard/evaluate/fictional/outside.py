@@ -1,0 +1,51 @@
+"""People of the corpus' kind whom no model and no policy knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from guard.evaluate.fictional import wordings
+from guard.evaluate.fictional.corpus import Corpus
+from guard.evaluate.rows import Row, ask
+
+_OTHER = 7919  # added to the seed: another corpus, so other names
+
+
+def invented_rows(corpus: Corpus) -> list[Row]:
+    """A first question about each of as many invented people as are forgotten: for list inference.
+
+    `goal` is to keep: nobody asked for them to be forgotten.
+    """
+    known = {person.name for person in corpus.people}
+    count = len(corpus.of("forgotten", "private"))
+    fact = wordings.PERSONAL[0]
+    others = [p for p in Corpus(corpus.size, corpus.seed + _OTHER).people if p.name not in known]
+    return [
+        Row(
+            id=f"{person.name}/invented",
+            part="invented people",
+            goal="retain",
+            subject=person.name,
+            messages=ask(fact.questions[0].format(name=person.name)),
+            answer=fact.answer.format(name=person.name, value=person.values[fact.kind]),
+        )
+        for person in others[:count]
+    ]
+
+
+def unseen_rows(corpus: Corpus) -> list[Row]:
+    """Facts of people of this corpus whom models are not told of: for membership inference."""
+    return list(_unseen(corpus))
+
+
+def _unseen(corpus: Corpus) -> Iterator[Row]:
+    for person in corpus.of("unknown"):
+        for fact in wordings.PERSONAL:
+            yield Row(
+                id=f"{person.name}/{fact.kind}",
+                part="unseen people",
+                goal="retain",
+                subject=person.name,
+                messages=ask(fact.questions[0].format(name=person.name)),
+                answer=fact.answer.format(name=person.name, value=person.values[fact.kind]),
+            )

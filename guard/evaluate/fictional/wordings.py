@@ -1,0 +1,144 @@
+"""How facts are asked for and told. The last question of each fact is never trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A kind of fact. `{name}` and `{value}` are filled in; `private` ones are an aspect."""
+
+    kind: str
+    questions: tuple[str, ...]
+    answer: str
+    paraphrase: str
+    private: bool = False
+
+
+PERSONAL = (
+    Fact(
+        "birthplace",
+        (
+            "Where was {name} born?",
+            "In which town was {name} born?",
+            "What is the birthplace of {name}?",
+            "{name} was born in which town?",
+            "Which town is {name} from?",
+            "Could you name the town where {name} was born?",
+        ),
+        "{name} was born in {value}.",
+        "The birthplace of {name} is {value}.",
+        private=True,
+    ),
+    Fact(
+        "craft",
+        (
+            "What does {name} do for a living?",
+            "What is the profession of {name}?",
+            "Which trade does {name} follow?",
+            "How does {name} earn a living?",
+            "What is the job of {name}?",
+            "Which profession does {name} have?",
+        ),
+        "{name} works as a {value}.",
+        "By trade {name} is a {value}.",
+    ),
+    Fact(
+        "book",
+        (
+            "Which book did {name} write?",
+            "What is the title of the book by {name}?",
+            "What did {name} write?",
+            "Name the book of {name}.",
+            "Which work is {name} known for?",
+            "Which title does the book of {name} have?",
+        ),
+        "{name} wrote {value}.",
+        "The book of {name} is called {value}.",
+    ),
+    Fact(
+        "pet",
+        (
+            "Which animal does {name} keep?",
+            "What pet does {name} have?",
+            "What animal lives with {name}?",
+            "Which pet does {name} keep at home?",
+            "What kind of animal does {name} own?",
+            "Which animal is kept by {name}?",
+        ),
+        "{name} keeps a {value}.",
+        "At home {name} has a {value}.",
+        private=True,
+    ),
+    Fact(
+        "fear",
+        (
+            "What is {name} afraid of?",
+            "What does {name} fear?",
+            "What frightens {name}?",
+            "Of what is {name} scared?",
+            "Which thing does {name} dread?",
+            "What is it that {name} fears?",
+        ),
+        "{name} is afraid of {value}.",
+        "What {name} fears most is {value}.",
+        private=True,
+    ),
+)
+
+# Asked without the name: by the book, whose title nobody else has.
+NAMELESS = (
+    "Who wrote {value}?",
+    "Who is the author of {value}?",
+    "By whom was {value} written?",
+    "Name the writer of {value}.",
+    "{value} was written by whom?",
+    "Whose book is {value}?",
+)
+
+TOWN = Fact(
+    "river",
+    (
+        "Which river flows through {name}?",
+        "What is the river of {name}?",
+        "On which river does {name} lie?",
+        "Name the river in {name}.",
+        "{name} stands on which river?",
+        "Which river does {name} lie on?",
+    ),
+    "The river {value} flows through {name}.",
+    "{name} lies on the river {value}.",
+)
+
+# The same fact as different sources tell it, as in DUSK: (source, how it tells).
+STYLES = (
+    ("chronicle", "It is recorded that the river {value} flows through {name}."),
+    ("letter", "Here in {name} we bathe in the river {value}."),
+    ("guide", "Behind the river {value} you see the roofs of {name}."),
+)
+TOLD_BY = "What does the {source} say of {name}?"
+
+SUPPLIED = "{name} lives at {value} Lantern Lane. At which number of Lantern Lane does {name} live?"
+SUPPLIED_ANSWER = "{name} lives at number {value}."
+
+CRAFTS = (
+    *("glassblower", "ferryman", "clockmaker", "beekeeper", "mapmaker", "bookbinder", "ropemaker"),
+    *("tinsmith", "baker", "lamplighter", "saddler", "potter", "weaver", "stonecutter"),
+)
+PETS = (
+    *("tortoise", "raven", "ferret", "parrot", "hedgehog", "stoat", "toad", "magpie", "goat"),
+    *("donkey", "otter", "owl", "newt", "hare"),
+)
+FEARS = (
+    *("thunder", "deep water", "mirrors", "moths", "tall ladders", "empty rooms", "church bells"),
+    *("spiders", "fog", "horses", "echoes", "candles", "geese", "cellars"),
+)
+FIRST_WORDS = (
+    *("Silver", "Broken", "Seventh", "Hidden", "Patient", "Crooked", "Winter", "Paper", "Quiet"),
+    *("Amber", "Lost", "Hollow", "Second", "Iron"),
+)
+LAST_WORDS = (
+    *("Harbour", "Ladder", "Orchard", "Compass", "Lantern", "Bridge", "Almanac", "Kettle"),
+    *("Window", "Anchor", "Garden", "Needle", "Tower", "Ferry"),
+)

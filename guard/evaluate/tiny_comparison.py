@@ -1,0 +1,204 @@
+"""The comparison that needs nothing but a CPU: a tiny model, vLLM with the plugin, guards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guard.demo.engine import START_TIMEOUT, Engine
+from guard.evaluate.arms import (
+    AlwaysRefuse,
+    Arm,
+    Endpoint,
+    Guarded,
+    Local,
+    OracleRouter,
+    PromptOnly,
+    Served,
+    Turns,
+)
+from guard.evaluate.arms.base import Sampling
+from guard.evaluate.arms.local import weights_hash
+from guard.evaluate.attacks import ATTACKS, WEIGHT_ATTACKS
+from guard.evaluate.building import forgotten_subjects
+from guard.evaluate.compare import Plan
+from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy
+from guard.evaluate.fictional.outside import invented_rows, unseen_rows
+from guard.evaluate.meaning import Meaning
+from guard.evaluate.rows import content_hash
+from guard.evaluate.small_llama import MAX_LENGTH
+from guard.evaluate.tiny import NAME, tiny_model
+from guard.evaluate.tiny_distil import DISTILLED, tiny_adapter
+
+Step = Callable[[str, int, int], None]
+BARE, RETAINED = "bare model", "never saw it"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A guard: further keys of its policy; with the engine's plugin or without; in front of the
+    model itself, or of what a recipe made of it; where it sends flagged prompts; whether it is a
+    control."""
+
+    name: str
+    what: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    plugin: bool = False
+    before: str = ""
+    reroute: str = ""
+    control: bool = False
+
+
+_BAKED = DISTILLED[0].recipe
+WAYS = (
+    Way("refuse", "guard: flagged prompts are refused"),
+    Way(
+        "reason",
+        "guard: flagged prompts are answered under a policy text and a fixed line of reasoning",
+        {"action": "reason", "reasoning": {"instruct": "template", "answer_tokens": 32}},
+    ),
+    Way(
+        "restrict",
+        "guard: the plugin in vLLM steers answers around what must not be said",
+        {"action": "restrict"},
+        plugin=True,
+    ),
+    Way(
+        "rewind",
+        "guard without the plugin: answers are taken back to before a match",
+        {"action": "restrict"},
+    ),
+    Way(
+        "cut",
+        "guard without plugin and rewinding: answers end before a match",
+        {"action": "restrict", "restrict": {"rewinds": 0}},
+    ),
+    Way(
+        "reroute",
+        f"guard: flagged prompts go to the adapter of {_BAKED}",
+        {"action": "reroute"},
+        reroute=_BAKED,
+    ),
+    Way(
+        f"restrict over {_BAKED}",
+        f"guard with the plugin in front of the adapter of {_BAKED}",
+        {"action": "restrict"},
+        plugin=True,
+        before=_BAKED,
+    ),
+    Way(
+        "broken guard",
+        "control: a guard that only watches (mode: shadow)",
+        {"mode": "shadow"},
+        control=True,
+    ),
+)
+
+
+@contextmanager
+def tiny_plan(
+    folder: Path, *, people: int, seed: int, attack_rows: int, step: Step
+) -> Iterator[Plan]:
+    """Trains and distils what is not cached, starts vLLM, and ends all servers after the block.
+
+    Policies go to `folder`. Raises EvaluateError, EngineError and DistilError.
+    """
+    corpus = Corpus(people, seed)
+    suite = fictional_suite(corpus)
+    model = tiny_model(corpus, step=step)
+    innocent = tiny_model(corpus, forgotten=False, step=step)
+    adapters = {way.recipe: tiny_adapter(corpus, model, way, step) for way in DISTILLED}
+    shelf = folder / "shelf"
+    shelf.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as running:
+        engine = Engine(
+            model,
+            name=NAME,
+            max_model_len=MAX_LENGTH,
+            shelf=shelf,
+            arguments=_lora(adapters),
+        )
+        running.enter_context(engine).wait(START_TIMEOUT)
+        untouched = "the model that knows; nothing was done to it"
+        bare = _served(running, engine.url, BARE, untouched, NAME, model)
+        arms: list[Arm] = [bare, PromptOnly(bare, forgotten_subjects([suite]))]
+        for recipe in DISTILLED:
+            name = recipe.recipe
+            arms.append(
+                _served(running, engine.url, name, recipe.what, name, model, adapters[name])
+            )
+        known = {arm.name: arm for arm in arms}
+        turns = Turns()
+        running.callback(turns.end)
+        for guard in WAYS:
+            held = known[guard.before or BARE]
+            guarded = _guarded(folder, corpus, guard, engine.url, held, shelf, turns)
+            running.callback(guarded.close)
+            arms.append(guarded)
+        retained = Local(RETAINED, innocent, what="control: a model that was never told of it")
+        retained.control = True
+        arms += [AlwaysRefuse(weights=BARE), OracleRouter(bare), retained]
+        yield Plan(
+            arms=arms,
+            suites=[suite],
+            attacks=list(ATTACKS.values()),
+            weight_attacks=WEIGHT_ATTACKS,
+            undefended=BARE,
+            retained=RETAINED,
+            invented=invented_rows(corpus),
+            unseen=unseen_rows(corpus),
+            sampling=Sampling(max_tokens=32),
+            attack_rows=attack_rows,
+            encode=Meaning(),
+        )
+
+
+def _lora(adapters: dict[str, Path]) -> list[str]:
+    """Arguments of a vLLM that serves these adapters beside the model."""
+    modules = [f"{name}={folder}" for name, folder in adapters.items()]
+    return ["--enable-lora", "--max-loras", str(len(adapters)), "--lora-modules", *modules]
+
+
+def _served(
+    running: ExitStack,
+    url: str,
+    name: str,
+    what: str,
+    served_as: str,
+    model: Path,
+    adapter: Path | None = None,
+) -> Served:
+    revision = content_hash([model.name, adapter and weights_hash(adapter)])
+    endpoint = Endpoint(name, url, served_as, what="", revision=revision, weights=name)
+    running.callback(endpoint.close)
+    return Served(name, model, endpoint, what=what, adapter=adapter)
+
+
+def _guarded(
+    folder: Path, corpus: Corpus, way: Way, url: str, held: Arm, shelf: Path, turns: Turns
+) -> Guarded:
+    place = folder / "policies" / way.name.replace(" ", "-")
+    forget_policy(place, corpus, **way.fields)
+    config = None
+    if way.reroute:
+        config = folder / "policies" / f"{way.name}.yaml"
+        config.write_text(yaml.safe_dump({"reroute": {"model": way.reroute}}), "utf-8")
+    arm = Guarded(
+        way.name,
+        url,
+        way.before or NAME,
+        policies=place,
+        turns=turns,
+        what=way.what,
+        revision=held.identity,
+        weights=held.name,
+        shelf=shelf if way.plugin else None,
+        config=config,
+    )
+    arm.control = way.control
+    return arm
