@@ -18,6 +18,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from guard.restrict.soft import candidate_words, distinctive_words
 
 THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 QUESTIONS = 20  # an author
+AT_ONCE = 64  # sentences an inference
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -53,13 +55,19 @@ def policy(pairs: Sequence[Pair]) -> Policy:
 
 async def highest(nearest: NearestPrompt, answers: Sequence[str]) -> list[float]:
     """For each answer the largest cosine of a sentence of it; -1 when none is judged."""
-    best = []
-    for answer in answers:
-        reading = Sentences()
-        found = [*reading.feed(answer), *reading.flush()]
-        judged = [sentence.text for sentence in found if sentence.content]
-        best.append(max(await nearest.similar(judged, 0), default=-1.0) if judged else -1.0)
-    return best
+    sentences = [judged(answer) for answer in answers]
+    scores: list[float] = []
+    flat = [sentence for found in sentences for sentence in found]
+    for start in range(0, len(flat), AT_ONCE):
+        scores += await nearest.similar(flat[start : start + AT_ONCE], 0)
+    following = iter(scores)
+    return [max(islice(following, len(found)), default=-1.0) for found in sentences]
+
+
+def judged(answer: str) -> list[str]:
+    """The sentences of an answer that the proxy would judge."""
+    reading = Sentences()
+    return [one.text for one in (*reading.feed(answer), *reading.flush()) if one.content]
 
 
 def share(scores: Sequence[float], threshold: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -23,22 +23,14 @@ from bench.forbidden import forbidden
 from guard.demo.engine import START_TIMEOUT, Engine
 from guard.demo.process import free_port
 from guard.demo.serving import Guard
+from guard.evaluate.small_llama import MAX_LENGTH, prompt_of
 from guard.policy import Policy
 from guard.policy.compiled import Entity
 from guard.restrict import PhraseAutomaton, name_phrases, text_phrases
 from guard.restrict.folding import fold_words
 from guard.restrict.shelf import Shelf, held_by_all, shard_name
 from guard.restrict.vllm_plugin.arguments import as_xargs
-from tests.support.tiny_llama import (
-    BENIGN,
-    CORPUS,
-    FORBIDDEN_NAME,
-    MAX_LENGTH,
-    NAME,
-    SECRET,
-    prompt_of,
-    tiny_llama,
-)
+from tests.support.tiny_llama import BENIGN, CORPUS, FORBIDDEN_NAME, NAME, SECRET, tiny_llama
 
 POLICY = Policy("orlimar", entities=(Entity(FORBIDDEN_NAME),), texts=(SECRET,))
 PHRASES = [*name_phrases(POLICY), *text_phrases(POLICY)]
@@ -48,18 +40,20 @@ TELLING = [
 ]
 _MAX_TOKENS = 64
 _AT_ONCE = 32
+_TRAINED = 800  # steps; half of that leaves a fifth of it unsaid at temperature 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The engine and two guards in front of it: one that shares the shelf, one that is alone."""
+    """The engine and two guards in front of it, one that shares the shelf and one that is alone;
+    and an engine without the plugin."""
 
     engine: str
+    bare: str
     steered: str
     alone: str
     sets: list[str]
     many: list[str]
-    times: Path
 
 
 @contextmanager
@@ -68,20 +62,20 @@ def served() -> Iterator[Served]:
     with ExitStack() as open_, TemporaryDirectory() as name:
         folder = Path(name)
         shelf = Shelf(folder / "shelf")
-        times = folder / "times.json"
-        os.environ["GUARD_BENCH_TIMES"] = str(times)
-        engine = open_.enter_context(
-            Engine(
-                tiny_llama(),
-                name=NAME,
-                max_model_len=MAX_LENGTH,
-                shelf=shelf.path,
-                arguments=[
-                    "--max-num-seqs", "64", "--logits-processors", "bench.timed_plugin:TimedGuard",
-                ],
+        engine, bare = (
+            open_.enter_context(
+                Engine(
+                    tiny_llama(_TRAINED),
+                    name=NAME,
+                    max_model_len=MAX_LENGTH,
+                    shelf=where,
+                    arguments=["--max-num-seqs", "64"],
+                )
             )
-        )  # fmt: skip
-        engine.wait(START_TIMEOUT)
+            for where in (shelf.path, None)
+        )
+        for one in (engine, bare):
+            one.wait(START_TIMEOUT)
         few = shelf.publish({shard_name(PHRASES): PHRASES}).id
         extra = forbidden(100_000)
         many = shelf.publish({shard_name(PHRASES): PHRASES, shard_name(extra): extra}).id
@@ -101,7 +95,28 @@ def served() -> Iterator[Served]:
             guard.wait(120.0)
         _until(lambda: all(held_by_all(shelf.engines(), one) for one in (few, many)))
         _until(lambda: _holds(guards["steered"].url))
-        yield Served(engine.url, guards["steered"].url, guards["alone"].url, [few], [many], times)
+        open_.enter_context(_kept(shelf, [few, many]))
+        urls = (engine.url, bare.url, guards["steered"].url, guards["alone"].url)
+        yield Served(*urls, [few], [many])
+
+
+@contextmanager
+def _kept(shelf: Shelf, manifests: Sequence[str]) -> Iterator[None]:
+    """Say all the while that sets no proxy knows of are in use: a proxy withdraws what is not, and
+    the engine answers with nothing under a set that it does not know."""
+    stop = Event()
+
+    def keep() -> None:
+        while not stop.wait(10):
+            shelf.keep(manifests)
+
+    thread = Thread(target=keep)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _policy() -> dict[str, Any]:
@@ -130,7 +145,7 @@ def _until(holds: Callable[[], bool]) -> None:
 # --- leaks ---------------------------------------------------------------------------------------
 
 
-def leaks(place: Served, count: int) -> dict[str, Any]:
+def leaks(place: Served, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """`count` generations through each way, over temperatures, streamed and whole."""
     arms = {
         "neither": (place.engine, {}),
@@ -138,7 +153,8 @@ def leaks(place: Served, count: int) -> dict[str, Any]:
         "plugin and filter": (place.steered, {}),
         "rewinding alone": (place.alone, {}),
     }
-    return {name: _leaks(url, more, count) for name, (url, more) in arms.items()}
+    for name, (url, more) in arms.items():
+        yield name, _leaks(url, more, count)
 
 
 def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
@@ -177,12 +193,19 @@ def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
 
 
 def acting_points() -> dict[str, int]:
-    """The fewest letters after which each kind of phrase is acted on, and of the whole."""
+    """Letters after which phrases are acted on, and the longest quote that is not a match: what a
+    longest run has to be held against, since runs overlap and words are matched from their start.
+    """
+    words = SECRET.split()
+    quotes = [" ".join(words[i:j]) for i in range(len(words)) for j in range(i, len(words) + 1)]
+    free = [_letters(quote) for quote in quotes if not AUTOMATON.find_all(quote)]
     letters = {kind: [] for kind in ("name", "text")}  # type: dict[str, list[int]]
     for phrase in PHRASES:
         letters[phrase.kind].append(sum(symbol > 0x20 for symbol in phrase.symbols))
     return {
         "secret": min(letters["text"]),
+        "secret_latest": max(letters["text"]),
+        "secret_longest_free_quote": max(map(len, free)),
         "secret_whole": len(_letters(SECRET)),
         "name": min(letters["name"]),
     }
@@ -206,12 +229,15 @@ def _generated(
         **more,
     }
     if not stream:
-        (choice,) = (
-            client.post("/v1/chat/completions", json=body).raise_for_status().json()["choices"]
-        )
+        whole = client.post("/v1/chat/completions", json=body)
+        if whole.status_code != 200:  # one of ten thousand: counted with the finish reasons
+            return "", f"status {whole.status_code}"
+        (choice,) = whole.json()["choices"]
         return choice["message"]["content"] or "", choice["finish_reason"]
     text, finish = "", ""
     with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        if answer.status_code != 200:
+            return "", f"status {answer.status_code}"
         for line in answer.iter_lines():
             if not line.startswith("data: ") or line == "data: [DONE]":
                 continue
@@ -240,22 +266,24 @@ def longest_common(one: bytes, other: bytes) -> int:
 
 
 def benign(place: Served, rounds: int) -> dict[str, Any]:
-    """The same benign requests with and without bans, in turn: answers and throughput."""
-    arms = {
-        "without": {},
-        "with": {"vllm_xargs": as_xargs(place.sets, lead=False)},
-        "with 100,000 phrases more": {"vllm_xargs": as_xargs(place.many, lead=False)},
+    """The same benign requests to an engine without the plugin, and to one that has it, with and
+    without sets, in turn: answers and throughput."""
+    arms: dict[str, tuple[str, dict[str, Any]]] = {
+        "no plugin": (place.bare, {}),
+        "no sets": (place.engine, {}),
+        "sets": (place.engine, {"vllm_xargs": as_xargs(place.sets, lead=False)}),
+        "100,000 phrases more": (place.engine, {"vllm_xargs": as_xargs(place.many, lead=False)}),
     }
     rates: dict[str, list[float]] = {name: [] for name in arms}
     wrong = dict.fromkeys(arms, 0)
     with (
-        httpx.Client(base_url=place.engine, timeout=300, trust_env=False) as client,
+        httpx.Client(timeout=300, trust_env=False) as client,
         ThreadPoolExecutor(_AT_ONCE) as threads,
     ):
         for turn in range(rounds + 1):
-            for name, more in arms.items():
+            for name, (url, more) in arms.items():
                 began = time.perf_counter()
-                answers = list(threads.map(partial(_benign, client, more), list(BENIGN) * 8))
+                answers = list(threads.map(partial(_benign, client, url, more), list(BENIGN) * 8))
                 seconds = time.perf_counter() - began
                 if turn:  # the first is for the caches
                     rates[name].append(sum(tokens for _, tokens in answers) / seconds)
@@ -263,7 +291,7 @@ def benign(place: Served, rounds: int) -> dict[str, Any]:
                     wrong[name] += sum(
                         text != truth for (text, _), truth in zip(answers, expected, strict=True)
                     )
-    base = rates["without"]
+    base = rates["no plugin"]
     return {
         "requests_an_arm": rounds * 8 * len(BENIGN),
         "answers_that_differ": wrong,
@@ -274,7 +302,7 @@ def benign(place: Served, rounds: int) -> dict[str, Any]:
     }
 
 
-def _benign(client: httpx.Client, more: dict[str, Any], question: str) -> tuple[str, int]:
+def _benign(client: httpx.Client, url: str, more: dict[str, Any], question: str) -> tuple[str, int]:
     body = {
         "model": NAME,
         "prompt": prompt_of(question),
@@ -282,37 +310,5 @@ def _benign(client: httpx.Client, more: dict[str, Any], question: str) -> tuple[
         "temperature": 0,
         **more,
     }
-    answer = client.post("/v1/completions", json=body).raise_for_status().json()
+    answer = client.post(f"{url}/v1/completions", json=body).raise_for_status().json()
     return answer["choices"][0]["text"], answer["usage"]["completion_tokens"]
-
-
-def step_share(place: Served) -> list[dict[str, Any]]:
-    """The plugin's share of the steps of this vLLM, under 100,000 phrases, by batch size."""
-    more = {"vllm_xargs": as_xargs(place.many, lead=False), "ignore_eos": True}
-    rows = []
-    for batch in (1, 16, 64):
-        before = len(_times(place.times))
-        with (
-            httpx.Client(base_url=place.engine, timeout=300, trust_env=False) as client,
-            ThreadPoolExecutor(batch) as threads,
-        ):
-            questions = (list(BENIGN) * 5)[: max(16, batch)]
-            list(threads.map(partial(_benign, client, more), questions))
-            time.sleep(1.5)
-            _benign(client, more, next(iter(BENIGN)))  # writes what was measured
-        steps = [step for step in _times(place.times)[before:] if step[0] >= 0.8 * batch]
-        own, whole = (np.array([step[i] for step in steps]) for i in (1, 2))
-        rows.append(
-            {
-                "batch": batch,
-                "steps": len(steps),
-                "plugin_us_p50": round(float(np.median(own)) * 1e6, 1),
-                "step_us_p50": round(float(np.median(whole)) * 1e6, 1),
-                "share_p50": round(float(np.median(own / whole)), 4),
-            }
-        )
-    return rows
-
-
-def _times(path: Path) -> Sequence[tuple[int, float, float]]:
-    return json.loads(path.read_text()) if path.exists() else []

@@ -15,12 +15,11 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
-import httptools
 import orjson
 import uvloop
 
+from bench.connection import Connection
 from tests.support.answers import chat_chunks, chat_completion, sse
 
 TEXT = (
@@ -76,74 +75,52 @@ class Model:
         self.stream_answer = script.stream_answer()
 
 
-class Connection(asyncio.Protocol):
-    """Keep-alive connection; one request at a time, as every HTTP client behaves."""
+class ScriptedConnection(Connection):
+    """Answers by the model's script."""
 
     def __init__(self, model: Model) -> None:
+        super().__init__()
         self._model = model
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
-        self._url = b""
-        self._body = b""
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_begin(self) -> None:
-        self._url = self._body = b""
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
 
     def on_message_complete(self) -> None:
-        if self._url == b"/script":
-            self._model.use(Script(**orjson.loads(self._body)))
-            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        elif self._url == b"/v1/models":
+        if self.url == b"/script":
+            self._model.use(Script(**orjson.loads(self.body)))
+            self.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        elif self.url == b"/v1/models":
             self._reply(orjson.dumps({"object": "list", "data": [_model_card()]}))
-        elif _STREAM.search(self._body):
+        elif _STREAM.search(self.body):
             self._after(self._model.script.prefill_ms, self._stream)
         else:
             self._after(self._model.script.prefill_ms, self._answer)
 
     def _after(self, delay_ms: float, step: Callable[[], None]) -> None:
         if delay_ms:
-            self._timer = self._loop.call_later(delay_ms / 1000, step)
+            self.pending = self._loop.call_later(delay_ms / 1000, step)
         else:
             step()
 
     def _answer(self) -> None:
-        self._transport.write(self._model.json_answer)
+        self.transport.write(self._model.json_answer)
 
     def _reply(self, body: bytes) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        self._transport.write(head % len(body) + body)
+        self.transport.write(head % len(body) + body)
 
     def _stream(self) -> None:
         if not self._model.script.spacing_ms:
-            self._transport.writelines(self._model.stream_answer)
+            self.transport.writelines(self._model.stream_answer)
             return
-        self._pending = deque(self._model.stream_answer)
+        self._left = deque(self._model.stream_answer)
         self._due = self._loop.time()
         self._next()
 
     def _next(self) -> None:
-        self._transport.write(self._pending.popleft())
-        if self._pending:
+        self.transport.write(self._left.popleft())
+        if self._left:
             # Against the schedule, not the last write: lateness does not add up.
             self._due += self._model.script.spacing_ms / 1000
-            self._timer = self._loop.call_at(self._due, self._next)
+            self.pending = self._loop.call_at(self._due, self._next)
 
 
 def _model_card() -> dict[str, object]:
@@ -153,7 +130,9 @@ def _model_card() -> dict[str, object]:
 async def serve(port: int, script: Script) -> None:
     model = Model(script)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(model), "127.0.0.1", port, backlog=2048)
+    server = await loop.create_server(
+        lambda: ScriptedConnection(model), "127.0.0.1", port, backlog=2048
+    )
     await server.serve_forever()
 
 
