@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import orjson
@@ -21,9 +21,10 @@ from guard.api.errors import describe
 from guard.api.generate import Generate
 from guard.api.messages_api import Messages
 from guard.api.models import Models
+from guard.api.openapi import openapi_document
 from guard.api.operators import router
 from guard.api.responses import Responses
-from guard.errors import GuardError, UnknownRoute
+from guard.errors import GuardError, UnknownRoute, WrongMethod
 from guard.serving import Worker
 
 ENDPOINTS: tuple[type[Endpoint], ...] = (Chat, Completions, Responses, Messages, Embeddings)
@@ -36,11 +37,9 @@ class Application:
     """
 
     def __init__(self, worker: Worker) -> None:
-        self._endpoints = {
-            endpoint.path: Generate(endpoint, worker.state)
-            for endpoint in (kind() for kind in ENDPOINTS)
-        }
-        self._others = _others(worker)
+        endpoints = [kind() for kind in ENDPOINTS]
+        self._endpoints = {each.path: Generate(each, worker.state) for each in endpoints}
+        self._others = _others(worker, endpoints)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
@@ -52,7 +51,7 @@ def create_app(worker: Worker) -> ASGIApp:
     return ServerErrorMiddleware(Application(worker), handler=_unforeseen)
 
 
-def _others(worker: Worker) -> FastAPI:
+def _others(worker: Worker, endpoints: Sequence[Endpoint]) -> FastAPI:
     """The operators' routes and the list of models; every other path is refused."""
 
     @asynccontextmanager
@@ -71,6 +70,9 @@ def _others(worker: Worker) -> FastAPI:
     app.router.routes.append(Route("/v1/models", Models(worker.state)))
     app.router.routes.append(Route("/v1/models/{model:path}", Models(worker.state)))
     app.include_router(router(worker.state))
+    keys = bool(worker.state.settings.keys)
+    document = openapi_document(app.openapi(), endpoints, keys=keys)
+    app.openapi = lambda: document  # type: ignore[method-assign]
     app.add_exception_handler(GuardError, _guard_error)
     app.add_exception_handler(HTTPException, _http_error)
     return app
@@ -88,11 +90,11 @@ async def _guard_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        message = "This method is not served here."
-        return _shaped(UnknownRoute(message, code="method_not_allowed", status=405))
+        return _shaped(WrongMethod((error.headers or {}).get("Allow", "GET")))
     return _shaped(UnknownRoute("This path is not served.", code="unknown_path"))
 
 
 def _shaped(error: GuardError) -> Response:
     status, body = describe(error)
-    return Response(orjson.dumps(body), status, media_type="application/json")
+    headers = {"allow": error.allow} if isinstance(error, WrongMethod) else None
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")

@@ -30,6 +30,7 @@ class Chat(Surface):
             include_usage=usage,
             texts=(*conversation.texts, *others),
             spans=conversation.spans,
+            turns=conversation.turns,
             unreadable=conversation.unreadable,
             stateless=not request.get("store"),
         )

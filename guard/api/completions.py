@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guard.api.surface import MAX_LANES, Surface, read_common
-from guard.asked import Asked
+from guard.asked import Asked, Turn
 from guard.messages import wrong_type
 
 
@@ -37,6 +37,7 @@ class Completions(Surface):
             lanes=lanes,
             include_usage=usage,
             texts=(*prompts, *others),
+            turns=tuple(Turn("user", prompt) for prompt in prompts),
             leads=leads if unreadable is None else {},
             unreadable=unreadable,
         )

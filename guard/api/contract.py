@@ -155,11 +155,12 @@ def _request_table(path: str, contract: Contract) -> str:
     rows = [f"### `{path}`", "", "| field | what becomes of it | why |", "|---|---|---|"]
     order = {kind: place for place, kind in enumerate(get_args(Class))}
     for field in sorted(contract.fields.values(), key=lambda field: order[field.kind]):
-        rows.append(f"| `{field.name}` | {_fate(field)} | {field.reason} |")
+        rows.append(f"| `{field.name}` | {fate(field)} | {field.reason} |")
     return "\n".join(rows)
 
 
-def _fate(field: Field) -> str:
+def fate(field: Field) -> str:
+    """What becomes of a field, in words."""
     if field.kind != "constrained":
         return _FATES[field.kind]
     if not field.allow:

@@ -8,7 +8,7 @@ shape for every answer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -23,6 +23,7 @@ from guard.errors import GuardError, UpstreamGarbage
 from guard.messages import strings
 from guard.policy import Policy
 from guard.restrict import Event, Trim
+from guard.treatments import Told
 
 if TYPE_CHECKING:
     from guard.api.stream import AnswerFilter
@@ -75,6 +76,11 @@ class Endpoint(ABC):
     name: str
     path: str
     steerable = True  # takes the arguments of the engine's plugin
+
+    @property
+    def asks(self) -> Endpoint:
+        """Where the model is asked in words of our own: here, or where conversations are."""
+        return self
 
     @property
     def contract(self) -> Contract:
@@ -137,6 +143,10 @@ class Endpoint(ABC):
         return orjson.dumps(error_body(message, kind, code, param))
 
     # --- our own answers -------------------------------------------------------------------
+
+    def told(self, asked: Asked, said: Sequence[Told], tokens: int) -> bytes:
+        """An answer of our own: a text for each lane, `tokens` in all."""
+        raise NotImplementedError(f"{self.name} has no answers in words")
 
     @abstractmethod
     def refusal(self, asked: Asked, message: str) -> bytes:

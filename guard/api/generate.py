@@ -15,7 +15,7 @@ from guard.api.body import ClientGone, parse_object, read_body
 from guard.api.endpoint import Endpoint
 from guard.api.errors import error_bytes
 from guard.call import JSON, Answer, Call
-from guard.errors import GuardError, UnknownRoute
+from guard.errors import GuardError, WrongMethod
 
 if TYPE_CHECKING:
     from guard.api.state import State
@@ -48,7 +48,7 @@ class Generate:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> str:
         if scope["method"] != "POST":
-            raise UnknownRoute("Use POST.", status=405, code="method_not_allowed")
+            raise WrongMethod("POST")
         caller = self._state.keyring.caller(scope)
         limits = self._state.limits
         limits.enter(caller.key)
@@ -140,6 +140,8 @@ async def send_error(
     """An error in OpenAI's shape, or as `shaped` writes it."""
     status, body = shaped(error)
     headers = {"retry-after": "1"} if status in (429, 503) else {}
+    if isinstance(error, WrongMethod):
+        headers["allow"] = error.allow
     await send_answer(send, Answer(status, body, JSON, headers), None)
 
 

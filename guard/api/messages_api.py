@@ -12,18 +12,20 @@ from typing import Any
 
 import orjson
 
-from guard.api.endpoint import Endpoint, Shape
+from guard.api.endpoint import Shape
 from guard.api.errors import describe
-from guard.api.messages_events import error_body, refused, refused_events
+from guard.api.messages_events import error_body, told, told_events
 from guard.api.messages_input import read_conversation, read_tools
 from guard.api.messages_shape import MessagesShape
 from guard.api.surface import read_common
 from guard.api.typed import named
+from guard.api.typed_endpoint import TypedEndpoint
 from guard.asked import Asked
 from guard.errors import GuardError
+from guard.treatments import Told
 
 
-class Messages(Endpoint):
+class Messages(TypedEndpoint):
     """Anthropic's Messages."""
 
     name = "messages"
@@ -39,6 +41,7 @@ class Messages(Endpoint):
             lanes=1,
             texts=(*conversation.texts, *others),
             spans=conversation.spans,
+            turns=conversation.turns,
             leads={0: lead} if lead else {},
             unreadable=conversation.unreadable or read_tools(request.get("tools")),
         )
@@ -58,8 +61,8 @@ class Messages(Endpoint):
         status, body = describe(error)
         return named(error_body(status=status, **body["error"]))
 
-    def refusal(self, asked: Asked, message: str) -> bytes:
-        return orjson.dumps(refused(asked.model, message))
+    def said_whole(self, model: str, said: Told, tokens: int) -> dict[str, Any]:
+        return told(model, said, tokens)
 
-    def refusal_stream(self, asked: Asked, message: str) -> list[bytes]:
-        return [named(event) for event in refused_events(asked.model, message)]
+    def said_in_events(self, model: str, said: Told, tokens: int) -> list[dict[str, Any]]:
+        return told_events(model, said, tokens)

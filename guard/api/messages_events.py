@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from guard.treatments import Finish, Told
+
 REFUSAL = "refusal"
+_REASONS: Mapping[Finish, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "content_filter": REFUSAL,
+}
 
 # The protocol's own types of errors, by status (Anthropic's API reference, "Errors").
 _TYPES = {
@@ -29,18 +37,18 @@ def error_body(
     return {"type": "error", "error": error}
 
 
-def refused(model: str, message: str) -> dict[str, Any]:
-    """A whole answer that refuses."""
+def told(model: str, said: Told, tokens: int) -> dict[str, Any]:
+    """A whole answer of our own, of so many tokens."""
     return {
         **_head(model),
-        "content": [{"type": "text", "text": message}],
-        "stop_reason": REFUSAL,
+        "content": [{"type": "text", "text": said.text}],
+        "stop_reason": _REASONS[said.finish],
         "stop_sequence": None,
-        "usage": {"input_tokens": 0, "output_tokens": 0},
+        "usage": {"input_tokens": 0, "output_tokens": tokens},
     }
 
 
-def refused_events(model: str, message: str) -> list[dict[str, Any]]:
+def told_events(model: str, said: Told, tokens: int) -> list[dict[str, Any]]:
     """The same as a stream of events."""
     return [
         start(model),
@@ -48,10 +56,10 @@ def refused_events(model: str, message: str) -> list[dict[str, Any]]:
         {
             "type": "content_block_delta",
             "index": 0,
-            "delta": {"type": "text_delta", "text": message},
+            "delta": {"type": "text_delta", "text": said.text},
         },
         {"type": "content_block_stop", "index": 0},
-        *stop({"input_tokens": 0, "output_tokens": 0}),
+        *stop({"input_tokens": 0, "output_tokens": tokens}, _REASONS[said.finish]),
     ]
 
 
@@ -67,9 +75,9 @@ def start(model: str) -> dict[str, Any]:
     return {"type": "message_start", "message": message}
 
 
-def stop(usage: dict[str, Any]) -> list[dict[str, Any]]:
-    """The events that end a stream because of a filter."""
-    delta = {"stop_reason": REFUSAL, "stop_sequence": None}
+def stop(usage: dict[str, Any], reason: str = REFUSAL) -> list[dict[str, Any]]:
+    """The events that end a stream, because of a filter unless `reason` says otherwise."""
+    delta = {"stop_reason": reason, "stop_sequence": None}
     return [{"type": "message_delta", "delta": delta, "usage": usage}, {"type": "message_stop"}]
 
 

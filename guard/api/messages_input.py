@@ -35,7 +35,7 @@ def read_conversation(messages: Any, system: Any) -> tuple[Conversation, str]:
     if not isinstance(messages, list) or not messages:
         raise wrong_type("messages", "a non-empty list of messages")
     gathered = Gathering()
-    _add(gathered, "system", system, user=False)
+    _add(gathered, "system", system, role="system")
     parts: list[str] = []
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
@@ -45,7 +45,7 @@ def read_conversation(messages: Any, system: Any) -> tuple[Conversation, str]:
         role = message["role"]
         if role not in ("user", "assistant", "system"):
             gathered.add([role])
-        parts = _add(gathered, f"{where}.content", message.get("content"), user=role == "user")
+        parts = _add(gathered, f"{where}.content", message.get("content"), role=role)
     # A server may go on with a last message of the assistant: a match may begin in it.
     lead = "".join(parts) if messages[-1]["role"] == "assistant" else ""
     return gathered.conversation(), lead
@@ -62,11 +62,11 @@ def read_tools(tools: Any) -> str | None:
     return None
 
 
-def _add(gathered: Gathering, where: str, content: Any, *, user: bool) -> list[str]:
+def _add(gathered: Gathering, where: str, content: Any, *, role: str) -> list[str]:
     texts: list[str] = []
     ids: list[str] = []
     unreadable = _blocks(where, content, texts, ids, 0)
-    gathered.add(texts, user=user, ids=ids, unreadable=unreadable)
+    gathered.add(texts, role=role, ids=ids, unreadable=unreadable)
     return texts
 
 

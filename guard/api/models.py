@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from guard.api.errors import error_bytes
 from guard.api.generate import send_answer, send_error
 from guard.call import JSON, Answer
-from guard.errors import GuardError, UnknownRoute, UpstreamError
+from guard.errors import GuardError, UnknownRoute, UpstreamError, WrongMethod
 
 if TYPE_CHECKING:
     from guard.api.state import State
@@ -25,9 +25,14 @@ class Models:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] != "GET":
-                raise UnknownRoute("Use GET.", status=405, code="method_not_allowed")
-            self._state.keyring.caller(scope)
-            await send_answer(send, await self._answer(scope), None)
+                raise WrongMethod("GET")
+            caller = self._state.keyring.caller(scope)
+            self._state.limits.enter(caller.key)
+            try:
+                answer = await self._answer(scope)
+            finally:
+                self._state.limits.leave()
+            await send_answer(send, answer, None)
         except GuardError as error:
             await send_error(send, error)
 

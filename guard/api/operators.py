@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from guard.api.auth import Caller
 from guard.api.body import ClientGone, parse_object, read_body
+from guard.api.openapi import FOR_ANYBODY, ROW_BODY, error_responses
 from guard.check import check_row
 from guard.enforcement import utc_today
 from guard.errors import AuthenticationError, UpstreamError
@@ -27,33 +30,52 @@ def router(state: State) -> APIRouter:
     """The operators' routes of one worker."""
     routes = APIRouter(tags=["operators"])
 
-    def authorise(request: Request) -> None:
-        if not state.keyring.caller(request.scope).operator:
+    def authorise(request: Request) -> Caller:
+        caller = state.keyring.caller(request.scope)
+        if not caller.operator:
             raise AuthenticationError("This key may not do that.", status=403, code="forbidden")
+        return caller
 
-    @routes.get("/healthz", summary="The process is alive")
+    @routes.get("/healthz", summary="The process is alive", openapi_extra=FOR_ANYBODY)
     async def healthz() -> Response:
         return _json({"status": "ok"})
 
-    @routes.get("/readyz", summary="Policies, model server and its plugin are ready")
+    @routes.get(
+        "/readyz",
+        summary="Policies, model server and its plugin are ready",
+        responses={503: {"description": "Something is not, and what"}},
+        openapi_extra=FOR_ANYBODY,
+    )
     async def readyz() -> Response:
         ready, details = await readiness(state)
         return _json(details, 200 if ready else 503)
 
-    @routes.get("/metrics", summary="Prometheus metrics")
+    @routes.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=PlainTextResponse,
+        responses=error_responses(401, 403),
+    )
     async def metrics(request: Request) -> Response:
         authorise(request)
         return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST)
 
-    @routes.post("/v1/guard/check", summary="Judge one row without calling the model")
+    @routes.post(
+        "/v1/guard/check",
+        summary="Judge one row without calling the model",
+        responses=error_responses(400, 401, 403, 413, 429, 503),
+        openapi_extra={"requestBody": ROW_BODY},
+    )
     async def check(request: Request) -> Response:
-        authorise(request)
+        state.limits.enter(authorise(request).key)
         try:
             body = await read_body(request.receive, state.settings.limits.max_body_bytes)
+            row = parse_object(body)
+            result = await check_row(state.current(), row)
         except ClientGone:
             return Response(status_code=499)
-        row = parse_object(body)
-        result = await check_row(state.current(), row)
+        finally:
+            state.limits.leave()
         return _json(result.as_row(row.get("id")))
 
     return routes

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from guard.api.endpoint import Endpoint, Shape
-from guard.api.responses_events import error_event, refused, refused_events
+from guard.api.endpoint import Shape
+from guard.api.responses_events import error_event, told, told_events
 from guard.api.responses_input import read_input, read_tools
 from guard.api.responses_shape import ResponsesShape
 from guard.api.surface import read_common
 from guard.api.typed import named
+from guard.api.typed_endpoint import TypedEndpoint
 from guard.asked import Asked
 from guard.errors import GuardError
+from guard.treatments import Told
 
 
-class Responses(Endpoint):
+class Responses(TypedEndpoint):
     """OpenAI's Responses."""
 
     name = "responses"
@@ -37,6 +37,7 @@ class Responses(Endpoint):
             lanes=1,
             texts=(*conversation.texts, *others),
             spans=conversation.spans,
+            turns=conversation.turns,
             leads={0: lead} if lead else {},
             unreadable=conversation.unreadable or read_tools(request.get("tools")),
             stateless=request.get("store") is False,  # by default the server keeps a copy
@@ -48,8 +49,8 @@ class Responses(Endpoint):
     def error_events(self, error: GuardError) -> bytes:
         return named(error_event(error, 0))
 
-    def refusal(self, asked: Asked, message: str) -> bytes:
-        return orjson.dumps(refused(asked.model, message))
+    def said_whole(self, model: str, said: Told, tokens: int) -> dict[str, Any]:
+        return told(model, said, tokens)
 
-    def refusal_stream(self, asked: Asked, message: str) -> list[bytes]:
-        return [named(event) for event in refused_events(asked.model, message)]
+    def said_in_events(self, model: str, said: Told, tokens: int) -> list[dict[str, Any]]:
+        return told_events(model, said, tokens)

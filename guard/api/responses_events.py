@@ -8,6 +8,7 @@ from typing import Any
 
 from guard.api.errors import describe
 from guard.errors import GuardError
+from guard.treatments import Finish, Told
 
 
 def error_event(error: GuardError, number: int) -> dict[str, Any]:
@@ -17,14 +18,17 @@ def error_event(error: GuardError, number: int) -> dict[str, Any]:
     return {"type": "error", **words, "sequence_number": number}
 
 
-def incomplete(model: str, output: list[dict[str, Any]]) -> dict[str, Any]:
-    """An answer of our own that ended because of a filter."""
+def incomplete(
+    model: str, output: list[dict[str, Any]], finish: Finish = "content_filter"
+) -> dict[str, Any]:
+    """An answer of our own; it ended because of a filter unless `finish` says otherwise."""
+    reason = "max_output_tokens" if finish == "length" else finish
     return {
         "id": f"resp_{uuid.uuid4().hex}",
         "object": "response",
         "created_at": int(time.time()),
-        "status": "incomplete",
-        "incomplete_details": {"reason": "content_filter"},
+        "status": "completed" if finish == "stop" else "incomplete",
+        "incomplete_details": None if finish == "stop" else {"reason": reason},
         "error": None,
         "instructions": None,
         "metadata": {},
@@ -46,9 +50,9 @@ def incomplete(model: str, output: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def refused(model: str, message: str) -> dict[str, Any]:
-    """A whole answer that refuses."""
-    part: dict[str, Any] = {"type": "output_text", "text": message}
+def told(model: str, said: Told, tokens: int) -> dict[str, Any]:
+    """A whole answer of our own, of so many tokens."""
+    part: dict[str, Any] = {"type": "output_text", "text": said.text}
     part |= {"annotations": [], "logprobs": None}
     item = {
         "id": f"msg_{uuid.uuid4().hex}",
@@ -60,16 +64,17 @@ def refused(model: str, message: str) -> dict[str, Any]:
     usage = {
         "input_tokens": 0,
         "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 0,
+        "output_tokens": tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 0,
+        "total_tokens": tokens,
     }
-    return {**incomplete(model, [item]), "usage": usage}
+    return {**incomplete(model, [item], said.finish), "usage": usage}
 
 
-def refused_events(model: str, message: str) -> list[dict[str, Any]]:
+def told_events(model: str, said: Told, tokens: int) -> list[dict[str, Any]]:
     """The same as a stream of events."""
-    answer = refused(model, message)
+    answer = told(model, said, tokens)
+    message = said.text
     begun = {**answer, "status": "in_progress", "incomplete_details": None, "output": []}
     begun["usage"] = None
     (item,) = answer["output"]
@@ -85,6 +90,6 @@ def refused_events(model: str, message: str) -> list[dict[str, Any]]:
         {"type": "response.output_text.done", **place, "text": message, "logprobs": []},
         {"type": "response.content_part.done", **place, "part": part},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
-        {"type": "response.incomplete", "response": answer},
+        {"type": f"response.{answer['status']}", "response": answer},
     ]
     return [{**event, "sequence_number": n} for n, event in enumerate(events)]

@@ -23,7 +23,8 @@ ITEM_TYPES = frozenset(
 TOOL_TYPES = frozenset({"function", "custom", "namespace"})
 _PARTS = ("content", "output", "summary")  # a text, or a list of parts
 _IDS = ("id", "call_id")
-_UNFINISHED = frozenset({"in_progress", "incomplete"})
+_UNFINISHED = ("in_progress", "incomplete")
+_STATES = (*_UNFINISHED, "completed", "failed")  # any other `status` is read as a text
 
 
 def read_input(value: Any) -> tuple[Conversation, str]:
@@ -33,7 +34,7 @@ def read_input(value: Any) -> tuple[Conversation, str]:
     """
     gathered = Gathering()
     if isinstance(value, str):
-        gathered.add([value], user=True)
+        gathered.add([value], role="user")
         return gathered.conversation(), ""
     if not isinstance(value, list) or not value:
         raise wrong_type("input", "a string or a non-empty list of items")
@@ -43,8 +44,9 @@ def read_input(value: Any) -> tuple[Conversation, str]:
             raise wrong_type(f"input[{index}]", "an object")
         parts, unreadable = _item_texts(f"input[{index}]", item)
         ids = [item[key] for key in _IDS if isinstance(item.get(key), str)]
-        user = item.get("role") == "user"
-        gathered.add(parts, user=user, ids=ids, unreadable=unreadable)
+        role = item.get("role") or item.get("type")
+        role = role if isinstance(role, str) else ""
+        gathered.add(parts, role=role, ids=ids, unreadable=unreadable)
     # The model server goes on with an unfinished item: a match may begin in it.
     goes_on = value[-1].get("status") in _UNFINISHED
     return gathered.conversation(), "".join(parts) if goes_on else ""
@@ -74,7 +76,9 @@ def _item_texts(where: str, item: dict[str, Any]) -> tuple[list[str], str | None
         found, odd = content_texts(f"{where}.{key}", item.get(key))
         texts += found
         unreadable = unreadable or odd
-    rest = {k: v for k, v in item.items() if k not in (*_PARTS, *_IDS, "type", "status")}
+    rest = {k: v for k, v in item.items() if k not in (*_PARTS, *_IDS, "type")}
+    if rest.get("status") in _STATES:
+        del rest["status"]
     if rest.get("role") in ("user", "assistant", "system", "developer"):
         del rest["role"]
     texts += filter(None, ("\n".join(strings(each)) for each in rest.values()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from guard.api.endpoint import Part, Shape
+from guard.api.phases import phase
 from guard.api.sse import Block, SSEDecoder, beside_data
 from guard.asked import Asked
 from guard.enforcement import Binding
@@ -25,7 +26,6 @@ from guard.restrict import (
     Scanner,
     SentenceHold,
     Trim,
-    forgotten_sentences,
 )
 from guard.restrict.phrases import join
 from guard.rewind.watch import Watch
@@ -39,6 +39,20 @@ def is_supplied(phrase: Phrase, texts: Iterable[str]) -> bool:
     whole = Phrase(join(phrase.whole), True, phrase.kind, phrase.policy, phrase.whole)
     automaton = PhraseAutomaton([whole])
     return any(automaton.find_all(text) for text in texts)
+
+
+def _is_several(event: Event[Part]) -> bool:
+    """Whether a match may begin in one text and end in another: channels of a lane, or strings of a
+    JSON text."""
+    seen: dict[int, object] = {}
+    for piece in event.pieces:
+        if not piece.text or phase(piece.channel) is None:
+            continue
+        if piece.text.lstrip()[:1] in ("{", "["):
+            return True
+        if seen.setdefault(piece.lane, piece.channel) != piece.channel:
+            return True
+    return False
 
 
 @dataclass(slots=True)
@@ -112,13 +126,13 @@ class AnswerFilter:
             Shadow(binding.shadow_automaton, self.findings) if binding.shadow_automaton else None
         )
         self._meaning: SentenceHold[Part] | None = None
-        if self._acts and flagged is not None and forgotten_sentences(flagged):
+        if self._acts and flagged is not None and binding.cache.is_judged(flagged):
             self._meaning = SentenceHold(self._exempt, asked.leads)
 
     @cached_property
     def _hold(self) -> HoldBack[Part]:
         # Made when first needed: a whole answer without a match never needs it.
-        return HoldBack(self._automaton, self._exempt, self._asked.leads)
+        return HoldBack(self._automaton, self._exempt, self._asked.leads, phase)
 
     @cached_property
     def _decoder(self) -> SSEDecoder:
@@ -157,7 +171,7 @@ class AnswerFilter:
         if not self._acts:
             return body
         plain = event.payload.clean and not self._asked.leads and self._meaning is None
-        if plain and not self._finds(event):
+        if plain and not _is_several(event) and not self._finds(event):
             return body
         self._body = body
         self._template = event.payload.answer or {}
@@ -248,6 +262,8 @@ class AnswerFilter:
         out = bytearray()
         try:
             for block in blocks:
+                if self._done:  # what stands behind the end is nobody's, garbage or not
+                    break
                 out += self._take(self._cleaned(block))
         except UpstreamError as error:
             if self._acts:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,14 @@ import orjson
 
 from guard.api.answer_fields import Fates
 from guard.api.endpoint import DONE_BLOCK, Endpoint, Part, Shape, json_object
+from guard.api.phases import thoughts_first
 from guard.api.sse import DONE, Block, encode
 from guard.asked import Asked
 from guard.engine.dead_end import gave_up
 from guard.errors import GenerationEnded, UpstreamError, UpstreamGarbage
 from guard.messages import wrong_type
 from guard.restrict import Event, Piece, Trim
+from guard.treatments import Finish, Told
 
 MAX_LANES = 128  # choices of one request; more is refused rather than filtered slowly
 
@@ -87,7 +90,7 @@ class Surface(Endpoint):
                 ends.append(lane)
             clean &= _pieces(self._inside, lane, choice, (), (place,), pieces)
         part = Part(raw, answer, clean)
-        return Event(part, tuple(lanes), tuple(pieces), tuple(ends))
+        return Event(part, tuple(lanes), thoughts_first(pieces), tuple(ends))
 
     def _is_served(self, answer: Mapping[str, Any]) -> bool:
         """Whether every top-level field is one that is served."""
@@ -138,42 +141,53 @@ class Surface(Endpoint):
                 kept.append(choice)
         return {**answer, "choices": kept}
 
-    def lane_end(self, lane: int, template: Mapping[str, Any]) -> bytes:
-        """The event that ends a lane with `content_filter`; `template` is any earlier event."""
+    def lane_end(
+        self, lane: int, template: Mapping[str, Any], finish: Finish = "content_filter"
+    ) -> bytes:
+        """The event that ends a lane of our own making; `template` is any earlier event."""
         choice = {"index": lane, **self.said("", chunk=True), "logprobs": None}
-        choice["finish_reason"] = "content_filter"
+        choice["finish_reason"] = finish
         head = {key: template[key] for key in ("id", "created", "model") if key in template}
         return encode(orjson.dumps({**head, "object": self.chunk_object, "choices": [choice]}))
 
     # --- our own answers -------------------------------------------------------------------
 
-    def refusal(self, asked: Asked, message: str) -> bytes:
-        """A whole answer that refuses."""
+    def told(self, asked: Asked, said: Sequence[Told], tokens: int) -> bytes:
+        """An answer of our own: a text for each lane, `tokens` in all."""
+        if asked.stream:
+            return b"".join(self._told_stream(asked, said, tokens))
         choices = [
             {
                 "index": lane,
-                **self.said(message, chunk=False),
+                **self.said(told.text, chunk=False),
                 "logprobs": None,
-                "finish_reason": "content_filter",
+                "finish_reason": told.finish,
                 "stop_reason": None,
             }
-            for lane in range(asked.lanes)
+            for lane, told in enumerate(said)
         ]
         head = self._head(asked, self.whole_object)
-        return orjson.dumps({**head, "choices": choices, "usage": dict(_NO_USAGE)})
+        return orjson.dumps({**head, "choices": choices, "usage": _usage(tokens)})
+
+    def refusal(self, asked: Asked, message: str) -> bytes:
+        """A whole answer that refuses."""
+        return self.told(replace(asked, stream=False), [Told(message)] * asked.lanes, 0)
 
     def refusal_stream(self, asked: Asked, message: str) -> list[bytes]:
         """The same as a stream of events."""
+        return self._told_stream(asked, [Told(message)] * asked.lanes, 0)
+
+    def _told_stream(self, asked: Asked, said: Sequence[Told], tokens: int) -> list[bytes]:
         head = self._head(asked, self.chunk_object)
         blocks: list[bytes] = []
-        for lane in range(asked.lanes):
-            choice = {"index": lane, **self.said(message, chunk=True), "logprobs": None}
+        for lane, told in enumerate(said):
+            choice = {"index": lane, **self.said(told.text, chunk=True), "logprobs": None}
             blocks.append(
                 encode(orjson.dumps({**head, "choices": [{**choice, "finish_reason": None}]}))
             )
-            blocks.append(self.lane_end(lane, head))
+            blocks.append(self.lane_end(lane, head, told.finish))
         if asked.include_usage:
-            usage = {**head, "choices": [], "usage": dict(_NO_USAGE)}
+            usage = {**head, "choices": [], "usage": _usage(tokens)}
             blocks.append(encode(orjson.dumps(usage)))
         return [*blocks, DONE_BLOCK]
 
@@ -186,7 +200,9 @@ class Surface(Endpoint):
         }
 
 
-_NO_USAGE = {"prompt_tokens": 0, "total_tokens": 0, "completion_tokens": 0}
+def _usage(tokens: int) -> dict[str, int]:
+    """Of an answer of our own: the prompt that it was made from is not the client's."""
+    return {"prompt_tokens": 0, "total_tokens": tokens, "completion_tokens": tokens}
 
 
 def _shortened(

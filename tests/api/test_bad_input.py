@@ -169,7 +169,9 @@ def test_a_giant_body_is_refused(policies: Path, upstream: ScriptedUpstream) -> 
 def test_everything_else_is_refused(
     proxy: Proxy, upstream: ScriptedUpstream, method: str, path: str, status: int, code: str
 ) -> None:
-    refused(httpx.request(method, proxy.url + path), status, code)
+    response = httpx.request(method, proxy.url + path)
+    refused(response, status, code)
+    assert ("allow" in response.headers) == (status == 405)  # RFC 9110, section 15.5.6
     assert upstream.requests == []
 
 

@@ -36,7 +36,9 @@ class ScriptedNearest:
         self.seen: list[int] = []  # what `look` saw just before the verdict
         self._look = look
 
-    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
+    async def score(
+        self, texts: Sequence[str], subjects: frozenset[int], *, thorough: bool = False
+    ) -> list[Signal]:
         import asyncio
 
         self.asked.append(texts)
@@ -116,6 +118,31 @@ def test_a_question_split_over_parts_or_turns_is_put_together(
 ) -> None:
     answer = proxy.post("/v1/chat/completions", {"model": "m", "messages": messages}).json()
     assert answer["choices"][0]["message"]["content"] == MESSAGE
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize(
+    ("texts", "flagged"),
+    [
+        (["Name a famous chemist.", "Marie Curie?", "And where was she born?"], True),
+        (
+            ["I have two questions.", f"How high is Everest and {STORED[0].lower()}{STORED[1:]}"],
+            True,
+        ),
+        (["How high is Everest and who wrote Hamlet?"], False),
+        (["Which element did she discover?", "I mean the first woman to win a Nobel prize."], True),
+        (["Name a famous chemist.", "Antoine Lavoisier.", "And where was he born?"], False),
+    ],
+)
+def test_a_conversation_is_judged_as_a_whole(
+    proxy: Proxy, upstream: ScriptedUpstream, texts: list[str], flagged: bool
+) -> None:
+    upstream.always(Reply.json(chat_completion("Here you are.")))
+    roles = ["user", "assistant", "user"] if len(texts) == 3 else ["user"] * len(texts)
+    messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+    answer = proxy.post("/v1/chat/completions", {"model": "m", "messages": messages}).json()
+    said = answer["choices"][0]["message"]["content"]
+    assert said == (MESSAGE if flagged else "Here you are.")
 
 
 @pytest.mark.encoder
@@ -241,9 +268,23 @@ def test_one_closed_policy_keeps_the_request_closed(
         refused(proxy.chat("x"), 503, "guard_unavailable")
 
 
-def test_a_name_is_settled_without_asking_the_encoder(
-    proxy: Proxy, upstream: ScriptedUpstream
+@pytest.mark.parametrize("said", [0.0, 0.9, *(row[0] for row in FAILURES)])
+def test_a_name_is_refused_whatever_the_encoder_says_and_takes_as_long(
+    proxy: Proxy, upstream: ScriptedUpstream, said: float | Exception
 ) -> None:
-    nearest = script(proxy, ScriptedNearest(RuntimeError("asked")))
-    assert proxy.chat("Marie Curie?").status_code == 200
-    assert nearest.asked == []
+    nearest = script(proxy, ScriptedNearest(said))
+    answer = proxy.chat("Marie Curie?").json()
+    assert answer["choices"][0]["message"]["content"] == MESSAGE
+    assert nearest.asked == [["Marie Curie?"]]
+    assert upstream.requests == []
+
+
+def test_a_name_that_is_steered_around_waits_for_no_encoder(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    write_policy(tmp_path, names=["Marie Curie"], prompts=[STORED], action="restrict")
+    upstream.always(Reply.json(chat_completion("fine")))
+    with Proxy(tmp_path, upstream.url) as proxy:
+        nearest = script(proxy, ScriptedNearest(RuntimeError("asked")))
+        assert proxy.chat("Marie Curie?").status_code == 200
+        assert nearest.asked == []

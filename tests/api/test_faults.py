@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import httpx
 import orjson
 import pytest
 
+from tests.api.chats import CHAT, channel_text, events
 from tests.api.test_bad_input import refused
-from tests.api.test_endpoints import channel_text, events
+from tests.support.audit import verify
 from tests.support.proxy import Proxy, chat_body, until, write_policy
 from tests.support.upstream import (
     Fault,
@@ -27,7 +29,6 @@ from tests.support.upstream import (
     unreachable_url,
 )
 
-CHAT = "/v1/chat/completions"
 SHORT = {"connect_timeout": 1.0, "first_byte_timeout": 0.5, "between_timeout": 0.5}
 
 
@@ -249,3 +250,30 @@ def test_a_slow_answer_is_not_cut_by_the_silence_limit(
     raw = hasty.post(CHAT, chat_body("x", stream=True)).content
     assert raw == b"".join(pieces)
     assert time.monotonic() - started > SHORT["between_timeout"]
+
+
+@pytest.mark.parametrize("days", [-4000, 4000])
+def test_a_clock_that_jumps_ends_no_policy_and_breaks_no_record(
+    policies: Path,
+    upstream: ScriptedUpstream,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    days: int,
+) -> None:
+    upstream.always(Reply.json(chat_completion("He is Harry Potter")))
+    log = tmp_path / "audit.jsonl"
+    with Proxy(policies, upstream.url, audit=log) as proxy:
+
+        def answers() -> list[str]:
+            said = [proxy.chat(prompt).json() for prompt in ("Who is Harry Potter?", "x")]
+            return [answer["choices"][0]["message"]["content"] for answer in said]
+
+        before, real = answers(), datetime.now
+        jump = timedelta(days=days)
+        clock = type("Clock", (datetime,), {"now": lambda zone=None: real(zone) + jump})
+        monkeypatch.setattr("guard.enforcement.datetime", clock)
+        monkeypatch.setattr("guard.audit.datetime", clock)
+        assert answers() == before == ["I can't help with that.", "He is "]
+        monkeypatch.undo()
+        assert answers() == before
+    assert verify(log) == (6, None)

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from classifiers import QueueFull, Signal
-from guard.audit import verify
 from guard.call import InForce
 from guard.detect import Detector
+from tests.support.audit import verify
 from tests.support.proxy import Proxy, chat_body, until, write_policy
 from tests.support.upstream import (
     Piece,
@@ -83,7 +83,7 @@ def test_a_paraphrase_of_a_forgotten_text_is_cut_from_a_stream(
     records = [json.loads(line) for line in audit.read_text().splitlines()]
     (filtered,) = [record for record in records if record["decision"] == "filtered"]
     assert filtered["policy"] == "tests"
-    assert 0.8 <= filtered["signals"]["meaning"] <= 1
+    assert 0.75 <= filtered["signals"]["meaning"] <= 1
     assert "Kuwait" not in audit.read_text()
     assert verify(audit)[1] is None
 
@@ -137,7 +137,9 @@ def test_completions_are_judged_with_the_prompt_that_they_go_on_from(
 class Failing:
     """A detector that flags all prompts and cannot judge any sentence."""
 
-    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
+    async def score(
+        self, texts: Sequence[str], subjects: frozenset[int], *, thorough: bool = False
+    ) -> list[Signal]:
         return [Signal("nearest_prompt", subject, 1.0, True) for subject in subjects]
 
     async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
@@ -204,3 +206,31 @@ def test_several_workers_judge_by_the_hub(
                 (choice,) = served.chat(QUESTION).json()["choices"]
                 assert choice["message"]["content"] == BENIGN
                 assert choice["finish_reason"] == "content_filter"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", ["Tromsø.", "It was in T r o m s ø, they say. It is cold."])
+def test_a_value_is_cut_from_the_answer_to_a_flagged_prompt_alone(
+    tmp_path: Path, upstream: ScriptedUpstream, answer: str, stream: bool
+) -> None:
+    question = "Where was Alma Brekke born?"
+    folder = tmp_path / "values"
+    folder.mkdir()
+    (folder / "pairs.json").write_text(json.dumps([{"q": question, "a": "In Tromsø."}]))
+    forget = {"pairs": {"file": "pairs.json", "prompt": "q", "answer": "a"}}
+    write_policy(folder, forget=forget, action="restrict")
+    text = f"Many harbours have pilots. {answer}"
+    reply = Reply.events(chunks(text, 5)) if stream else Reply.json(chat_completion(text))
+    upstream.always(reply)
+
+    def said(prompt: str) -> tuple[str, list[str]]:
+        response = proxy.chat(prompt, stream=stream)
+        if stream:
+            return received(response.content)
+        (choice,) = response.json()["choices"]
+        return choice["message"]["content"], [choice["finish_reason"]]
+
+    with Proxy(folder, upstream.url) as proxy:
+        assert said(question) == ("Many harbours have pilots.", ["content_filter"])
+        assert said("Which town has the oldest pilots?") == (text, ["stop"])
+        assert said(f"{question} In Tromsø?") == (text, ["stop"])

@@ -220,3 +220,12 @@ def test_policies_bind_to_keys(tmp_path: Path, upstream: ScriptedUpstream) -> No
 def test_overloaded_is_a_request_error_with_its_own_status() -> None:
     assert Overloaded("x").status == 429
     assert Overloaded("x", status=503).status == 503
+
+
+def test_the_rate_of_a_key_is_one_over_all_that_costs(keyed: Proxy) -> None:
+    statuses = [
+        httpx.get(f"{keyed.url}/v1/models", headers=bearer("limited-secret")).status_code
+        for _ in range(5)
+    ]
+    assert statuses[:2] == [200, 200]
+    assert 429 in statuses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import openai
 import pytest
 
+from tests.api.test_detection import ScriptedNearest, script
 from tests.support.policies import PASSAGE
 from tests.support.proxy import Proxy, chat_body, write_policy
 from tests.support.upstream import Reply, ScriptedUpstream, chat_completion
@@ -229,3 +231,69 @@ def test_the_policys_own_message_is_used(tmp_path: Path, upstream: ScriptedUpstr
     with Proxy(tmp_path, upstream.url) as proxy:
         answer = proxy.chat("Harry Potter?").json()
     assert answer["choices"][0]["message"]["content"] == "Ask somebody else."
+
+
+ASKING: list[tuple[str, str]] = [
+    ("/v1/chat/completions", "messages"),
+    ("/v1/completions", "prompt"),
+    ("/v1/responses", "input"),
+    ("/v1/messages", "messages"),
+    ("/v1/embeddings", "input"),
+]
+_VARIES = re.compile(
+    r'(?:chatcmpl|cmpl|resp|msg|rs)[-_][0-9a-f]{8,}|(?<=_at":)\d+|(?<=created":)\d+'
+)
+
+
+@pytest.mark.parametrize(("path", "field"), ASKING, ids=[path for path, _ in ASKING])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_does_not_tell_whether_it_was_for_a_name_or_a_prompt(
+    tmp_path: Path, upstream: ScriptedUpstream, path: str, field: str, stream: bool
+) -> None:
+    write_policy(tmp_path, names=["Harry Potter"], prompts=["Where did the wizard learn?"])
+    upstream.always(Reply.json(chat_completion("leak"), delay=1.0))
+
+    def shape(prompt: str, score: float) -> tuple[Any, ...]:
+        script(proxy, ScriptedNearest(score))
+        asked = [{"role": "user", "content": prompt}] if field == "messages" else prompt
+        body = {"model": "m", field: asked, **({"stream": True} if stream else {})}
+        response = proxy.post(path, body)
+        headers = {k: v for k, v in response.headers.items() if k not in ("date", "x-request-id")}
+        return response.status_code, headers, _VARIES.sub("X", response.text)
+
+    with Proxy(tmp_path, upstream.url) as proxy:
+        named, near = shape("Harry Potter?", 0.0), shape("Where was he taught?", 0.9)
+    assert named == near
+    if path != "/v1/embeddings":
+        assert named[0] == 200
+        assert MESSAGE in named[2]
+
+
+def test_nothing_forbidden_is_logged_counted_or_recorded(
+    tmp_path: Path, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    policies, log = tmp_path / "policies", tmp_path / "audit.jsonl"
+    policies.mkdir()
+    write_policy(policies, names=["Harry Potter"], texts=[PASSAGE])
+    quoted = {"error": {"message": "Harry Potter", "type": "Harry Potter", "code": 400}}
+    answers = [
+        Reply.json(chat_completion(f"Harry Potter said: {PASSAGE}")),
+        Reply.json(quoted, status=400),
+        Reply.json({"choices": "Harry Potter"}),
+        Reply.events([b"data: Harry Potter\n\n"]),
+        Reply.json(chat_completion("x", message={"harry_potter": "Harry Potter"})),
+    ]
+    with caplog.at_level("DEBUG"), Proxy(policies, upstream.url, audit=log) as proxy:
+        told = [proxy.chat("Who is Harry Potter?").text]
+        for answer in answers:
+            upstream.reply(answer)
+            told.append(proxy.chat("x", stream=answer.body[0].__class__ is not bytes).text)
+        told.append(proxy.post("/v1/chat/completions", {"Harry Potter": "Harry Potter"}).text)
+        told[-1] = told[-1].replace("'Harry Potter'", "").replace('"Harry Potter"', "")  # its own
+        told.append(httpx.get(f"{proxy.url}/metrics").text)
+    # Not what the test's own client logs.
+    logged = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]
+    seen = "\n".join([*told, *logged, log.read_text()]).casefold()
+    assert "harry" not in seen
+    assert "nightjar" not in seen
+    assert len(log.read_text().splitlines()) >= 2

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.api.test_endpoints import CHAT, COMPLETIONS, channel_text, events, finishes
+from tests.api.chats import CHAT, COMPLETIONS, channel_text, events, finishes
 from tests.support.proxy import Proxy, chat_body, until, write_policy
 from tests.support.token_model import TokenModel
 from tests.support.upstream import Fault, Reply, ScriptedUpstream, chat_chunk, sse
