@@ -29,7 +29,7 @@ from guard.errors import (
 )
 from guard.evidence import Evidence
 from guard.policy import Policy
-from guard.restrict import UNJUDGED, Meant
+from guard.restrict import UNJUDGED, Meant, telling
 from guard.rewind.answer import Rewinding
 from guard.rewind.rewinder import CONTINUE_AT, Rewinder
 from guard.sending import Sender
@@ -66,7 +66,7 @@ class Answering:
             return self._answer(reply, self._stream(call, reply, filter_, current, binding))
         try:
             body = filter_.whole(await _read(reply))
-            body += await self._settled(call, filter_, current)
+            body += await self._settled(call, filter_, current, binding)
         except UpstreamError as error:
             metrics.UPSTREAM_ERRORS.labels(error.code).inc()
             raise
@@ -128,7 +128,7 @@ class Answering:
         async with aclosing(chunks):
             async for chunk in chunks:
                 out = filter_.feed(chunk)
-                out += await self._settled(call, filter_, current)
+                out += await self._settled(call, filter_, current, binding)
                 if filter_.findings.cut:
                     await self._evidence(current).findings(call, filter_.findings, binding)
                 if out:
@@ -138,7 +138,7 @@ class Answering:
                 if filter_.ended:
                     break
         out = filter_.flush()
-        out += await self._settled(call, filter_, current)
+        out += await self._settled(call, filter_, current, binding)
         await self._evidence(current).findings(call, filter_.findings, binding)
         if out:
             yield out
@@ -172,22 +172,44 @@ class Answering:
             record=lambda what: self._evidence(current).record(call, what),
         )
 
-    async def _settled(self, call: Call, filter_: Filter, current: InForce) -> bytes:
+    async def _settled(
+        self, call: Call, filter_: Filter, current: InForce, binding: Binding
+    ) -> bytes:
         """What may leave now that the sentences which wait for it are judged by their meaning."""
         out = b""
         while questions := filter_.questions():
             assert call.flagged is not None, "only answers to flagged prompts are judged"
             started = time.perf_counter()
-            said = await self._said(call, call.flagged, current, [q.text for q in questions])
+            texts = [question.text for question in questions]
+            said = await self._said(call, call.flagged, current, binding, texts)
             metrics.MEANING_SECONDS.observe(time.perf_counter() - started)
             out += filter_.settle(said)
         return out
 
     async def _said(
+        self,
+        call: Call,
+        policy: Policy,
+        current: InForce,
+        binding: Binding,
+        sentences: Sequence[str],
+    ) -> Sequence[Meant | None]:
+        """The verdicts on sentences: by the values that they say, then by their meaning. Without
+        the latter they count as forbidden, or all as benign where the policy fails open."""
+        cache = binding.cache
+        supplied = (*call.asked.texts, *call.asked.spans) if policy.scope == "parametric" else ()
+        told = telling(cache.values(policy), sentences, supplied)
+        rest = [sentence for sentence, tells in zip(sentences, told, strict=True) if not tells]
+        meant: Sequence[Meant | None] = [None] * len(rest)
+        if rest and cache.has_sentences(policy):
+            meant = await self._meant(call, policy, current, rest)
+        judged = iter(meant)
+        return [Meant(policy.name, 1.0) if tells else next(judged) for tells in told]
+
+    async def _meant(
         self, call: Call, policy: Policy, current: InForce, sentences: Sequence[str]
     ) -> Sequence[Meant | None]:
-        """The verdicts on sentences. Without any they count as forbidden, or all as benign where
-        the policy fails open."""
+        """What the encoder says of sentences."""
         try:
             return await current.detector.says(policy, sentences)
         except (Overloaded, PayloadTooLarge, DetectorError):

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Turn(NamedTuple):
+    """What one side said: the protocol's role, and the text of all parts."""
+
+    role: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +20,9 @@ class Asked:
 
     `texts`: everything the model will read, one string a message part or field; `spans`: the same
     joined as the model will see it, so that a name cannot hide across parts or turns; `leads`: the
-    text that stands right before a lane's answer (completions), by lane; `unreadable`: the kind of
-    a part that no detector can read (an image, token ids), if there is one.
+    text that stands right before a lane's answer (completions), by lane; `turns`: who said what, in
+    order (of completions each prompt, which stand alone); `unreadable`: the kind of a part that no
+    detector can read (an image, token ids), if there is one.
     """
 
     model: str
@@ -23,5 +32,6 @@ class Asked:
     texts: tuple[str, ...] = ()
     spans: tuple[str, ...] = ()
     leads: Mapping[int, str] = field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
     unreadable: str | None = None
     stateless: bool = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from guard.asked import Asked
+from guard.asked import Asked, Turn
 from guard.call import InForce
 from guard.detect import BuildNearest, Detector
 from guard.enforcement import Binding, Enforcement
@@ -62,9 +62,10 @@ async def check_row(in_force: InForce, row: Mapping[str, Any]) -> CheckResult:
     asked_for = [name for name in _SUBJECTS if row.get(name) is not None]
     if len(asked_for) != 1:
         raise RequestError("A row has exactly one of prompt, messages and output.", code="bad_row")
-    model, key = row.get("model") or "", row.get("key")
-    if not isinstance(model, str) or not (key is None or isinstance(key, str)):
+    model, key = row.get("model"), row.get("key")
+    if not isinstance(model, str | None) or not isinstance(key, str | None):
         raise wrong_type("model", "a string, and so must 'key'")
+    model = model or ""
     binding = in_force.enforcement.binding(key, model)
     if asked_for == ["output"]:
         if not isinstance(row["output"], str):
@@ -79,9 +80,10 @@ async def check_prompt(
     """What the detectors say of a prompt or of messages."""
     if row.get("messages") is not None:
         read = read_messages(row["messages"])
-        asked = Asked(model, False, 1, texts=read.texts, spans=read.spans)
+        asked = Asked(model, False, 1, texts=read.texts, spans=read.spans, turns=read.turns)
     elif isinstance(row.get("prompt"), str):
-        asked = Asked(model, False, 1, texts=(row["prompt"],))
+        prompt = row["prompt"]
+        asked = Asked(model, False, 1, texts=(prompt,), turns=(Turn("user", prompt),))
     else:
         raise wrong_type("prompt", "a string")
     verdict = await detector.full(binding, asked)

@@ -73,6 +73,65 @@ class EngineSettings(Section):
     )
 
 
+class GuardModelSettings(Section):
+    """The model that writes instructions for `action: reason`."""
+
+    url: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="base address of an OpenAI-compatible server; the model server itself when "
+        "left out",
+    )
+    api_key: str | None = Field(
+        default=None, description="key sent to it; GUARD_MODEL_API_KEY is the better place"
+    )
+    model: str | None = Field(
+        default=None,
+        description="model, or adapter, to ask there; the one that the client asked for when left "
+        "out",
+    )
+    timeout: Seconds = Field(
+        default=10.0,
+        description="seconds until an instruction must be there, waiting included; then the "
+        "template takes its place",
+    )
+    max_tokens: int = Field(default=200, ge=16, description="most tokens of an instruction")
+    max_calls: int = Field(default=16, ge=1, description="calls to it at once, a worker")
+    cache_size: int = Field(
+        default=1024, ge=0, description="instructions kept, by a hash of what was asked"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _base(cls, url: str | None) -> str | None:
+        return url and url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+class RerouteSettings(Section):
+    """The model that has forgotten, for policies with `action: reroute` (see docs/distil.md)."""
+
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the adapter (vLLM's `--lora-modules` name) or model that answers flagged "
+        "requests; the name that the client asked for when left out",
+    )
+    url: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="its server's base address, when it is not the model server",
+    )
+    api_key: str | None = Field(
+        default=None,
+        description="key sent to that server; GUARD_REROUTE_API_KEY is the better place",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _base(cls, url: str | None) -> str | None:
+        return url and url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
 class DetectSettings(Section):
     """The prompt detectors."""
 
@@ -83,8 +142,22 @@ class DetectSettings(Section):
     cache_size: int = Field(
         default=20_000, ge=0, description="embeddings kept by text hash, about 1.5 KB each"
     )
+    first_stage: bool = Field(
+        default=False,
+        description="clear most benign prompts by static embeddings, without the encoder",
+    )
+    verdict_cache_size: int = Field(
+        default=20_000,
+        ge=0,
+        description="requests whose signals are kept by a hash of their texts, under 1 KB each; 0 "
+        "for none",
+    )
     max_tokens: int = Field(
         default=131_072, ge=64, description="tokens of one request that are encoded; more is a 413"
+    )
+    head: Path | None = Field(
+        default=None,
+        description="a head of `guard detector train` in place of the one that ships",
     )
 
 
@@ -104,6 +177,8 @@ class Settings(Section):
 
     upstream: UpstreamSettings = UpstreamSettings()
     engine: EngineSettings = EngineSettings()
+    guard_model: GuardModelSettings = GuardModelSettings()
+    reroute: RerouteSettings = RerouteSettings()
     detect: DetectSettings = DetectSettings()
     limits: LimitSettings = LimitSettings()
     keys: tuple[ApiKey, ...] = Field(

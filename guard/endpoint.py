@@ -61,6 +61,10 @@ class Endpoint(Answers, Protocol):
     path: str
     steerable: bool  # takes the engine plugin's arguments
 
+    @property
+    def asks(self) -> Endpoint:
+        """Where the model is asked in words of our own."""
+
     def filter(self, binding: Binding, asked: Asked, flagged: Policy | None = None) -> Filter: ...
 
     def error_events(self, error: GuardError) -> bytes: ...

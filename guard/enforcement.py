@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 
@@ -14,9 +14,12 @@ from guard.restrict import (
     Phrase,
     PhraseAutomaton,
     SoftPenalties,
+    forgotten_sentences,
+    mention_phrases,
     name_phrases,
     soft_penalties,
     text_phrases,
+    value_phrases,
 )
 from guard.restrict.soft import distinctive_words
 
@@ -40,6 +43,8 @@ class PhraseCache:
         self._names: dict[str, tuple[Phrase, ...]] = {}
         self._texts: dict[str, tuple[Phrase, ...]] = {}
         self._soft: dict[str, SoftPenalties | None] = {}
+        self._values: dict[str, PhraseAutomaton] = {}
+        self._sentences: dict[str, bool] = {}
 
     def names(self, policy: Policy) -> tuple[Phrase, ...]:
         """The name phrases of a policy."""
@@ -63,12 +68,30 @@ class PhraseCache:
         """Penalise the words near a policy's too."""
         self._soft[policy.hash] = soft_penalties(policy, near)
 
+    def values(self, policy: Policy) -> PhraseAutomaton:
+        """What the short answers of a policy say, for answers to flagged prompts."""
+        if policy.hash not in self._values:
+            self._values[policy.hash] = PhraseAutomaton(value_phrases(policy))
+        return self._values[policy.hash]
+
+    def has_sentences(self, policy: Policy) -> bool:
+        """Whether a policy has sentences for the encoder to compare with."""
+        if policy.hash not in self._sentences:
+            self._sentences[policy.hash] = bool(forgotten_sentences(policy))
+        return self._sentences[policy.hash]
+
+    def is_judged(self, policy: Policy) -> bool:
+        """Whether answers to what fell under a policy leave a sentence at a time."""
+        return self.has_sentences(policy) or bool(self.values(policy))
+
     def keep_only(self, policies: Iterable[Policy]) -> None:
         """Forget the phrases of policies that are gone: nothing withdrawn stays in memory."""
         hashes = {policy.hash for policy in policies}
         self._names = {key: value for key, value in self._names.items() if key in hashes}
         self._texts = {key: value for key, value in self._texts.items() if key in hashes}
         self._soft = {key: value for key, value in self._soft.items() if key in hashes}
+        self._values = {key: value for key, value in self._values.items() if key in hashes}
+        self._sentences = {key: value for key, value in self._sentences.items() if key in hashes}
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,7 @@ class Binding:
     policies: tuple[Policy, ...]
     cache: PhraseCache = field(repr=False, compare=False)
     numbers: frozenset[int] = frozenset()  # the policies' subject ids for the detectors
+    encoded_numbers: frozenset[int] = frozenset()  # of those that ask the encoder
 
     @cached_property
     def enforced(self) -> tuple[Policy, ...]:
@@ -92,7 +116,7 @@ class Binding:
     @cached_property
     def asks_encoder(self) -> bool:
         """Whether any policy has forgotten prompts to compare with."""
-        return any(policy.prompts for policy in self.policies)
+        return any(policy.asks_encoder for policy in self.policies)
 
     @cached_property
     def rewinds(self) -> dict[str, int]:
@@ -135,10 +159,23 @@ class Enforcement:
         self._cache = cache or PhraseCache()
         self._bindings: OrderedDict[tuple[str, ...], Binding] = OrderedDict()
         self._index = {policy.name: number for number, policy in enumerate(policies.policies)}
+        # Entities whose name settles nothing are subjects of their own, after the policies.
+        self.limited: dict[tuple[str, int], int] = {}
+        for policy in policies.policies:
+            for place, entity in enumerate(policy.entities):
+                if entity.limited:
+                    self.limited[policy.name, place] = len(self._index) + len(self.limited)
+        self._owned = {name: frozenset({number}) for name, number in self._index.items()}
+        for (name, _), number in self.limited.items():
+            self._owned[name] |= {number}
         # Names are looked for in prompts once, whoever they bind.
         self._names = PhraseAutomaton(
-            phrase for policy in policies.policies for phrase in self._cache.names(policy)
+            phrase for policy in policies.policies for phrase in self._in_prompts(policy)
         )
+        self._labels = {
+            **self._index,
+            **{_label(*key): number for key, number in self.limited.items()},
+        }
 
     @property
     def hash(self) -> str:
@@ -152,7 +189,10 @@ class Enforcement:
         found = self._bindings.get(names)
         if found is None:
             found = self._bindings[names] = Binding(
-                in_force, self._cache, frozenset(map(self.number, in_force))
+                in_force,
+                self._cache,
+                frozenset().union(*map(self.numbers, in_force)),
+                frozenset().union(*(self.numbers(p) for p in in_force if p.asks_encoder)),
             )
             if len(self._bindings) > _BINDINGS_KEPT:
                 self._bindings.popitem(last=False)
@@ -178,20 +218,35 @@ class Enforcement:
     def prepare(self, keys: Iterable[str | None]) -> None:
         """Compile the bindings of known keys, and the walk, ahead of the first request. CPU-bound:
         seconds where the compiled walk is not in numba's cache yet."""
-        self._names.find_all("ready")
+        self._names.find_all("ready SGVsbG8sIHdvcmxk")  # in base64 too: all of it gets compiled
         for policy in self.policies.policies:
             self.soft_for(policy)
+            self._cache.is_judged(policy)
         for key in keys:
             self.binding(key, "").compile()
 
     def number(self, policy: Policy) -> int:
-        """The policy's place in the set: its subject id for the detectors."""
+        """The policy's place in the set: its own subject id for the detectors."""
         return self._index[policy.name]
 
+    def numbers(self, policy: Policy) -> frozenset[int]:
+        """The subject ids of a policy: its own, and those of its limited entities."""
+        return self._owned[policy.name]
+
+    def _in_prompts(self, policy: Policy) -> Iterable[Phrase]:
+        yield from self._cache.names(policy)
+        for place, phrase in mention_phrases(policy):
+            yield replace(phrase, policy=_label(policy.name, place))
+
     def named_in(self, text: str) -> set[int]:
-        """The subject ids of the policies that a text names."""
+        """The subject ids that a text names."""
         return {
-            self._index[phrase.policy]
+            self._labels[phrase.policy]
             for match in self._names.find_all(text)
             for phrase in match.phrases
         }
+
+
+def _label(policy: str, place: int) -> str:
+    """What a limited entity's phrases say in place of their policy. No policy is called so."""
+    return f"{policy}#{place}"

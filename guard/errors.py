@@ -7,6 +7,7 @@ GuardError
 │   ├── AuthenticationError    no key, or an unknown one (401)
 │   ├── PayloadTooLarge        the body is over the limit (413)
 │   ├── UnknownRoute           not served here (404)
+│   ├── WrongMethod            served, but not with this method (405)
 │   └── Overloaded             a bounded queue or a limit is full (429 or 503)
 ├── UpstreamError          the model server failed; carries HTTP status
 │   ├── UpstreamUnreachable    no connection (502)
@@ -15,7 +16,8 @@ GuardError
 │   ├── CannotContinue         an answer cannot be taken back and continued there; nothing is wrong
 │   └── GenerationEnded        the engine ended a request in an error (502)
 ├── DetectorError          the detectors gave no verdict: the request fails closed (503)
-└── EngineError            a model server, or what guard runs inside it, cannot do its work
+├── EngineError            a model server, or what guard runs inside it, cannot do its work
+└── EvaluateError          an evaluation's input or an arm of it cannot be used
 
 `classifiers` is a library of its own and has its own small tree in `classifiers/errors.py`.
 """
@@ -83,6 +85,16 @@ class RequestError(GuardError):
         self.param = param
         if status is not None:
             self.status = status
+
+
+class WrongMethod(RequestError):
+    """A path that is served, but not with this method; `allow` lists those that are (405)."""
+
+    status = 405
+
+    def __init__(self, allow: str) -> None:
+        super().__init__(f"Use {allow}.", code="method_not_allowed")
+        self.allow = allow
 
 
 class AuthenticationError(RequestError):
@@ -159,3 +171,7 @@ class DetectorError(GuardError):
 
 class EngineError(GuardError):
     """A model server could not be started, or what guard runs inside it cannot do its work."""
+
+
+class EvaluateError(GuardError):
+    """An evaluation's input, or an arm that it is to ask, cannot be used."""

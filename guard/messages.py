@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guard.asked import Turn
 from guard.errors import RequestError
 
 # Fields of a message. All text in them is read; any other field is refused by name.
@@ -41,12 +42,14 @@ class Conversation:
 
     `texts`: one string a part or field, and questions put together again that were split over
     parts or over the last user turns; `spans`: all of it joined, so that no name hides across
-    parts or turns; `unreadable`: the kind of a part that is not text, if there is one.
+    parts or turns; `unreadable`: the kind of a part that is not text, if there is one; `turns`: who
+    said what, in order.
     """
 
     texts: tuple[str, ...]
     spans: tuple[str, ...]
     unreadable: str | None
+    turns: tuple[Turn, ...] = ()
 
 
 class Gathering:
@@ -55,26 +58,26 @@ class Gathering:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._spans: list[str] = []
-        self._turns: list[str] = []
+        self._turns: list[Turn] = []
         self._unreadable: str | None = None
 
     def add(
         self,
         parts: list[str],
         *,
-        user: bool = False,
+        role: str = "",
         ids: Iterable[str] = (),
         unreadable: str | None = None,
     ) -> None:
-        """Add the parts of one turn. `ids` are looked through for names only."""
+        """Add the parts of what `role` said. `ids` are looked through for names only."""
         self._unreadable = self._unreadable or unreadable
         self._texts += parts
         if len(parts) > 1:
             # A part may end between words or inside one.
             self._spans.append("".join(parts))
             self._texts += [" ".join(parts), "".join(parts)]
-        if user:
-            self._turns.append(" ".join(parts))
+        if parts:
+            self._turns.append(Turn(role, " ".join(parts)))
         self._spans += ids
 
     def conversation(self) -> Conversation:
@@ -82,9 +85,10 @@ class Gathering:
         texts, spans = list(self._texts), list(self._spans)
         if len(texts) > 1:
             spans.append("\n".join(texts))
-        if len(self._turns) > 1:
-            texts.append(" ".join(self._turns[-_LAST_TURNS:]))
-        return Conversation(tuple(texts), tuple(spans), self._unreadable)
+        asked = [turn.text for turn in self._turns if turn.role == "user"]
+        if len(asked) > 1:
+            texts.append(" ".join(asked[-_LAST_TURNS:]))
+        return Conversation(tuple(texts), tuple(spans), self._unreadable, tuple(self._turns))
 
 
 def read_messages(messages: Any) -> Conversation:
@@ -95,7 +99,7 @@ def read_messages(messages: Any) -> Conversation:
     for index, message in enumerate(messages):
         parts, odd = _message_texts(index, message)
         ids = [message["tool_call_id"]] if isinstance(message.get("tool_call_id"), str) else []
-        gathered.add(parts, user=message["role"] == "user", ids=ids, unreadable=odd)
+        gathered.add(parts, role=message["role"], ids=ids, unreadable=odd)
     return gathered.conversation()
 
 

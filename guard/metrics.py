@@ -52,6 +52,15 @@ MEANING_SECONDS = Histogram(
     "Time until sentences of an answer to a flagged prompt were judged.",
     buckets=_FAST,
 )
+INSTRUCTIONS = Counter(
+    "guard_instructions_total",
+    "Instructions that flagged requests were answered by, by policy and source: model, cache (the "
+    "guard model's, now and before), template, fallback (the guard model gave none to follow).",
+    ["policy", "source"],
+)
+INSTRUCTION_SECONDS = Histogram(
+    "guard_instruction_seconds", "Time until a request had its instructions.", buckets=_SLOW
+)
 FIRST_BYTE_SECONDS = Histogram(
     "guard_upstream_first_byte_seconds", "Time until the upstream's answer began.", buckets=_SLOW
 )
@@ -87,6 +96,21 @@ ENCODER_CACHE_HITS = Gauge(
 )
 ENCODER_BUSY_SECONDS = Gauge(
     "guard_encoder_busy_seconds", "Seconds the encoder has computed.", multiprocess_mode="livesum"
+)
+DETECTOR_ASKED = Gauge(
+    "guard_detector_asked",
+    "Requests put to the nearest-prompt detector since the start.",
+    multiprocess_mode="livesum",
+)
+DETECTOR_CLEARED = Gauge(
+    "guard_detector_cleared",
+    "Of those, cleared by the first stage, without the encoder.",
+    multiprocess_mode="livesum",
+)
+DETECTOR_REPEATED = Gauge(
+    "guard_detector_repeated",
+    "Of those, answered from the cache of verdicts.",
+    multiprocess_mode="livesum",
 )
 ENGINES = Gauge(
     "guard_engines", "Engines whose plugin reports on the shelf.", multiprocess_mode="livemax"

@@ -6,7 +6,8 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from guard.flow import Flow
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
 from guard.policy import PolicySet, PolicyStore, Progress
+from guard.reasoning.guide import Guide, GuideOptions
+from guard.rerouting import Elsewhere, check_reroute
 from guard.restrict.shelf import Shelf
 from guard.upstream import Upstream, UpstreamOptions
 
@@ -47,6 +50,28 @@ def upstream_options(settings: Settings) -> UpstreamOptions:
         between=upstream.between_timeout,
         max_answer=upstream.max_answer_bytes,
     )
+
+
+def guard_model_options(settings: Settings) -> tuple[UpstreamOptions | None, GuideOptions]:
+    """Where the guard model is, None for the model server itself, and how it is asked."""
+    told = settings.guard_model
+    options = GuideOptions(
+        told.model, told.timeout, told.max_tokens, told.max_calls, told.cache_size
+    )
+    if told.url is None:
+        return None, options
+    return UpstreamOptions(url=told.url, api_key=told.api_key), options
+
+
+def rerouting(
+    settings: Settings, upstream: Upstream, engine: EngineSets | None
+) -> Elsewhere | None:
+    """Where flagged requests of `action: reroute` go; None where the settings don't say."""
+    told = settings.reroute
+    if told.url is None:
+        return None if told.model is None else Elsewhere(upstream, told.model, engine)
+    options = replace(upstream_options(settings), url=told.url, api_key=told.api_key)
+    return Elsewhere(Upstream(options), told.model)
 
 
 def _shelf(path: Path) -> Shelf:
@@ -81,7 +106,8 @@ class LocalServices:
 
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
         table = np.zeros(table_shape(1, settings.keys), dtype=np.int64)
-        self.audit: AuditLog = AuditFile(settings.audit) if settings.audit else NoAudit()
+        self._log = AuditFile(settings.audit) if settings.audit else None
+        self.audit: AuditLog = self._log or NoAudit()
         self.limits = Limits(settings.limits.max_in_flight, settings.keys, table, 0)
         self._nearest = LocalNearest(settings.detect, progress=progress)
 
@@ -107,6 +133,8 @@ class LocalServices:
             stop.set()
             await reporting
             self._nearest.close()
+            if self._log is not None:
+                await self._log.finish()
 
     async def _report(self, stop: asyncio.Event) -> None:
         """Copy the encoder's counters to the metrics now and then."""
@@ -116,6 +144,10 @@ class LocalServices:
             metrics.ENCODER_TEXTS.set(counters.texts)
             metrics.ENCODER_CACHE_HITS.set(counters.cache_hits)
             metrics.ENCODER_BUSY_SECONDS.set(counters.busy_seconds)
+            tally = self._nearest.tally
+            metrics.DETECTOR_ASKED.set(tally.asked)
+            metrics.DETECTOR_CLEARED.set(tally.cleared)
+            metrics.DETECTOR_REPEATED.set(tally.repeated)
             try:
                 async with asyncio.timeout(_REFRESH_SECONDS):
                     await stop.wait()
@@ -145,8 +177,12 @@ class Worker:
         self._keys = [None, *(key.name for key in settings.keys)]
         store = PolicyStore(policies, progress=progress)
         upstream = Upstream(upstream_options(settings))
+        elsewhere, asking = guard_model_options(settings)
+        self._guard_model = None if elsewhere is None else Upstream(elsewhere)
+        self._guide = Guide(self._guard_model or upstream, asking)
         shelf = settings.engine.shelf
         self._engine = None if shelf is None else EngineSets(_shelf(shelf))
+        self._elsewhere = rerouting(settings, upstream, self._engine)
         self.state = State(
             settings=settings,
             keyring=Keyring(settings.keys),
@@ -159,6 +195,8 @@ class Worker:
                 self._services.audit,
                 overlap=settings.upstream.overlap == "auto",
                 engine=self._engine,
+                guide=self._guide,
+                elsewhere=self._elsewhere,
             ),
             engine=self._engine,
             canary=None if self._engine is None else CanaryWatch(self._engine.shelf, upstream),
@@ -172,7 +210,13 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Serve: the upstream's pool is open and the policy directory watched."""
         stop = asyncio.Event()
-        async with self.state.upstream, self._services.running(self.state.store.current):
+        async with AsyncExitStack() as open_:
+            await open_.enter_async_context(self.state.upstream)
+            if self._guard_model is not None:
+                await open_.enter_async_context(self._guard_model)
+            if self._elsewhere is not None and self._elsewhere.upstream is not self.state.upstream:
+                await open_.enter_async_context(self._elsewhere.upstream)
+            await open_.enter_async_context(self._services.running(self.state.store.current))
             watching = asyncio.create_task(
                 self.state.store.watch(stop, on_swap=self._swap, on_reject=self._rejected)
             )
@@ -197,6 +241,7 @@ class Worker:
                 await watching
 
     def _made_ready(self, policies: PolicySet) -> InForce:
+        check_reroute(policies, self._elsewhere)
         enforcement = Enforcement(policies, self._phrases)
         enforcement.prepare(self._keys)
         if self._engine is not None:
@@ -211,6 +256,7 @@ class Worker:
         await self._services.prepare(policies)
         self._take_over(ready)
         self._phrases.keep_only(policies.policies)
+        self._guide.keep_only(policies.policies)
         if self._engine is not None:
             self._engine.keep_only(ready.enforcement)
         self._soften()

@@ -15,7 +15,7 @@ from guard.policy.yaml_tree import read_tree
 def load_settings(
     path: Path | None, *, upstream: str | None = None, shelf: Path | None = None
 ) -> Settings:
-    """Defaults, then the file, then GUARD_UPSTREAM_API_KEY and the command line.
+    """Defaults, then the file, then the keys in the environment and the command line.
 
     Raises ConfigError with every problem of the file.
     """
@@ -33,6 +33,10 @@ def load_settings(
     changed: dict[str, Any] = {}
     if over:
         changed["upstream"] = settings.upstream.model_copy(update=over)
+    if key := os.environ.get("GUARD_MODEL_API_KEY"):
+        changed["guard_model"] = settings.guard_model.model_copy(update={"api_key": key})
+    if key := os.environ.get("GUARD_REROUTE_API_KEY"):
+        changed["reroute"] = settings.reroute.model_copy(update={"api_key": key})
     if shelf is not None:
         changed["engine"] = settings.engine.model_copy(update={"shelf": shelf})
     return settings.model_copy(update=changed)

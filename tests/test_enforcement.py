@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from guard.enforcement import Enforcement, PhraseCache
-from guard.policy import AppliesTo, PolicySet
+from guard.policy import AppliesTo, Entity, Policy, PolicySet
 from tests.support.policies import policy
 
 TODAY = date(2026, 11, 24)
@@ -87,3 +87,17 @@ def test_a_policy_that_is_gone_leaves_the_cache() -> None:
     Enforcement(PolicySet((EVERYBODY, TEAM)), cache).prepare([None])
     cache.keep_only([EVERYBODY])
     assert list(cache._names) == [EVERYBODY.hash]
+
+
+def test_a_name_with_aspects_or_namesakes_is_found_in_prompts_and_comes_out_in_answers() -> None:
+    entities = (Entity("Ada Lovelace"), Entity("Corvin Ashgrove", namesakes=("the bishop",)))
+    limited = Policy(name="a", entities=entities)
+    enforcement = Enforcement(PolicySet((limited, policy("Marie Curie", name="b"))))
+    binding = enforcement.binding(None, "m", TODAY)
+    assert binding.asks_encoder
+    assert binding.numbers == {0, 1, 2}
+    assert (enforcement.numbers(limited), enforcement.limited) == ({0, 2}, {("a", 1): 2})
+    said = "Ada Lovelace met Corvin Ashgrove"
+    assert enforcement.named_in(said) == {0, 2}
+    found = [said[match.start : match.end] for match in binding.automaton.find_all(said)]
+    assert found == ["Ada Lovelace"]

@@ -106,3 +106,13 @@ def test_an_upstream_that_is_no_address_is_refused() -> None:
 def test_the_upstreams_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUARD_UPSTREAM_API_KEY", "secret")
     assert load_settings(None).upstream.api_key == "secret"
+
+
+def test_the_guard_models_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARD_MODEL_API_KEY", "secret")
+    assert load_settings(None).guard_model.api_key == "secret"
+
+
+def test_the_guard_models_address_may_be_given_with_v1(tmp_path: Path) -> None:
+    path = settings_file(tmp_path, "guard_model: {url: http://small:8000/v1/, timeout: 2}")
+    assert load_settings(path).guard_model.url == "http://small:8000"

@@ -5,9 +5,15 @@ from __future__ import annotations
 import typer
 
 from guard import __version__
+from guard.cli.audit import app as audit
 from guard.cli.check import check
+from guard.cli.compare import compare
 from guard.cli.demo import demo
+from guard.cli.detector import app as detector
+from guard.cli.distil import distil
 from guard.cli.doctor import doctor
+from guard.cli.embed import embed
+from guard.cli.evaluate import app as evaluate
 from guard.cli.policy import app as policy
 from guard.cli.serve import serve
 
@@ -20,9 +26,15 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(check)
+app.command()(compare)
 app.command()(demo)
+app.command()(distil)
 app.command()(doctor)
+app.command()(embed)
+app.add_typer(evaluate, name="evaluate")
 app.add_typer(policy, name="policy")
+app.add_typer(audit, name="audit")
+app.add_typer(detector, name="detector")
 
 
 def _version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from guard.policy import Policy
 
 _ACTIONS = {
     "refuse": "the user reads the policy's message instead of an answer",
-    "reason": "the model is led to decline by reasoning",
+    "reason": "the model answers under a policy text and with reasoning written for it",
     "restrict": "the model answers without what is forgotten",
     "reroute": "a model that has forgotten answers",
 }
@@ -47,6 +47,7 @@ def describe(policy: Policy, today: date, *, show: bool) -> dict[str, Any]:
             "entities": len(policy.entities),
             "names": len(policy.names),
             "prompts": len(policy.prompts),
+            "embeddings": len(policy.embeddings or ()),
             "texts": len(policy.texts),
             "tests": len(policy.tests),
             "retain_prompts": len(policy.retain_prompts),
@@ -111,7 +112,13 @@ def _lines(told: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _amounts(counts: dict[str, int]) -> str:
-    kinds = {"entities": "entity", "names": "name", "prompts": "prompt", "texts": "text"}
+    kinds = {
+        "entities": "entity",
+        "names": "name",
+        "prompts": "prompt",
+        "embeddings": "embedding",
+        "texts": "text",
+    }
     return ", ".join(
         f"{counts[many]} {one if counts[many] == 1 else many}"
         for many, one in kinds.items()

@@ -33,10 +33,17 @@ def demo_policy(folder: Path) -> Path:
 
 class Guard(Server):
     """`guard serve` as a child process; ready when its policies are and the model answers. `shelf`:
-    where the plugin of that model server looks for policies."""
+    where the plugin of that model server looks for policies; `config`: a settings file."""
 
     def __init__(
-        self, policies: Path, upstream: str, *, host: str, port: int, shelf: Path | None = None
+        self,
+        policies: Path,
+        upstream: str,
+        *,
+        host: str,
+        port: int,
+        shelf: Path | None = None,
+        config: Path | None = None,
     ) -> None:
         reachable = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         self.url = f"http://{reachable}:{port}"
@@ -46,6 +53,8 @@ class Guard(Server):
         command += ["--host", host, "--port", str(port)]
         if shelf is not None:
             command += ["--shelf", str(shelf)]
+        if config is not None:
+            command += ["--config", str(config)]
         super().__init__(
             command,
             ready_url=f"{self.url}/readyz",

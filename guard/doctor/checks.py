@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from guard.doctor import arguments, channels, chat, logprobs, plugin, rewinding, server
+from guard.doctor import adapters, arguments, channels, chat, logprobs, plugin, rewinding, server
 from guard.doctor.finding import Finding
 from guard.doctor.patient import Patient
 from guard.errors import EngineError, UpstreamError
@@ -13,6 +13,7 @@ Check = Callable[[Patient], Awaitable[list[Finding]]]
 
 CHECKS: Mapping[str, Check] = {
     "server": server.check,
+    "adapters": adapters.check,
     "plugin": plugin.check,
     "arguments": arguments.check,
     "logprobs": logprobs.check,

@@ -45,6 +45,12 @@ class RequestSets:
     flagged_names: str | None
     flagged_texts: str | None
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """All that are there."""
+        found = (self.names, self.texts, self.flagged_names, self.flagged_texts)
+        return frozenset(name for name in found if name is not None)
+
 
 class EngineSets:
     """Publishes bindings and follows what the engines say. One a worker process."""
@@ -197,7 +203,12 @@ class EngineSets:
         """Keep what is in use on the shelf, clear the rest, and merge small tries into one. Engines
         use the small ones until they hold the merged one."""
         softs = [] if self._enforcement is None else _softs(self._enforcement)
-        self.shelf.keep(self.manifests, [soft.id for soft in softs])
+        gone = self.shelf.keep(self.manifests, [soft.id for soft in softs])
+        # A proxy that stood still for a minute finds its sets withdrawn; the next request that is
+        # under one publishes it again.
+        for key, sets in list(self._published.items()):
+            if not gone.isdisjoint(sets.ids):
+                self._published.pop(key, None)
         self.shelf.withdraw(_UNUSED_SECONDS)
         for name, shards in list(self._loose.items()):
             manifest = self.shelf.manifest(name)
@@ -208,12 +219,7 @@ class EngineSets:
     @property
     def manifests(self) -> frozenset[str]:
         """Every manifest that this worker may tell an engine of."""
-        return frozenset(
-            name
-            for sets in list(self._published.values())
-            for name in (sets.names, sets.texts, sets.flagged_names, sets.flagged_texts)
-            if name is not None
-        )
+        return frozenset(name for sets in list(self._published.values()) for name in sets.ids)
 
     @property
     def held(self) -> frozenset[str]:
@@ -223,7 +229,7 @@ class EngineSets:
 
 def _softs(enforcement: Enforcement) -> list[SoftPenalties]:
     """The soft penalties of a set's policies whose flagged requests the model answers."""
-    answered = (p for p in enforcement.policies.policies if p.action == "restrict")
+    answered = (p for p in enforcement.policies.policies if p.answered)
     found = (enforcement.soft_for(policy) for policy in answered)
     return [soft for soft in found if soft is not None]
 

@@ -18,6 +18,7 @@ from guard.workers.frames import FrameError, FrameReader, frame
 from guard.workers.messages import (
     AUDIT,
     CANCEL,
+    DESCRIBED,
     NEAR,
     PREPARE,
     SCORE,
@@ -51,6 +52,7 @@ class Hub:
             PREPARE: self._prepare,
             SCORE: self._score,
             SIMILAR: self._similar,
+            DESCRIBED: self._described,
             NEAR: self._near,
             AUDIT: self._audit,
         }
@@ -131,12 +133,25 @@ class Hub:
         await asyncio.shield(building)
 
     async def _score(
-        self, set_hash: str, texts: Sequence[str], subjects: Sequence[int]
+        self, set_hash: str, texts: Sequence[str], subjects: Sequence[int], thorough: bool
     ) -> list[list[Any]]:
         nearest = await self._nearest(set_hash)
         if nearest is None:
             return []
-        return packed_signals(await nearest.score(texts, frozenset(subjects)))
+        return packed_signals(await nearest.score(texts, frozenset(subjects), thorough=thorough))
+
+    async def _described(
+        self,
+        set_hash: str,
+        texts: Sequence[str],
+        subjects: Sequence[int],
+        mentioned: Sequence[int],
+    ) -> list[list[Any]]:
+        nearest = await self._nearest(set_hash)
+        if nearest is None:
+            raise LookupError("the set has nothing to embed")
+        found = await nearest.described(texts, frozenset(subjects), frozenset(mentioned))
+        return packed_signals(found)
 
     async def _similar(self, set_hash: str, sentences: Sequence[str], subject: int) -> list[float]:
         nearest = await self._nearest(set_hash)

@@ -19,6 +19,7 @@ from guard.workers import rows
 from guard.workers.client import HubClient
 from guard.workers.messages import (
     AUDIT,
+    DESCRIBED,
     NEAR,
     PREPARE,
     SCORE,
@@ -51,9 +52,18 @@ class RemoteNearest:
         except UnknownSet:
             await self._hub.call(PREPARE, self._policies.hash, packed_set(self._policies))
 
-    async def score(self, texts: Sequence[str], subjects: frozenset[int]) -> list[Signal]:
+    async def score(
+        self, texts: Sequence[str], subjects: frozenset[int], *, thorough: bool = False
+    ) -> list[Signal]:
         """As `NearestPrompt.score`, with its errors; DetectorError when the hub is lost."""
-        return unpacked_signals(await self._call(SCORE, list(texts), sorted(subjects)))
+        return unpacked_signals(await self._call(SCORE, list(texts), sorted(subjects), thorough))
+
+    async def described(
+        self, texts: Sequence[str], subjects: frozenset[int], mentioned: frozenset[int]
+    ) -> list[Signal]:
+        """As `NearestPrompt.described`, with its errors; DetectorError when the hub is lost."""
+        arguments = (list(texts), sorted(subjects), sorted(mentioned))
+        return unpacked_signals(await self._call(DESCRIBED, *arguments))
 
     async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
         """As `NearestPrompt.similar`, with its errors; DetectorError when the hub is lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,25 @@ def test_upkeep_merges_in_the_background_and_the_request_goes_on(tmp_path: Path)
     assert all(len(some) == 1 for some in tries)
     held.look()
     assert held.of("Hello") == told
+
+
+def test_a_set_that_another_proxy_withdrew_is_published_again(tmp_path: Path) -> None:
+    held = Held(tmp_path, NAMED)
+    told = held.of("Hello")
+    for path in (tmp_path / "manifests").glob("*.json"):
+        os.utime(path, (0, 0))
+    Shelf(tmp_path).withdraw(unused_for=60)
+    held.look()
+    assert held.of("Hello") == [], "no engine holds it"
+
+    async def again() -> list[str]:
+        held.sets._upkeep()
+        held.of("Hello")
+        await asyncio.gather(*held.sets._tasks)
+        held.look()
+        return held.of("Hello")
+
+    assert asyncio.run(again()) == told
 
 
 def test_a_binding_nobody_foresaw_is_published_in_the_background(tmp_path: Path) -> None:

@@ -14,10 +14,14 @@ import yaml
 from guard.demo.engine import START_TIMEOUT, Engine
 from guard.demo.process import free_port
 from guard.demo.serving import Guard
-from tests.support.tiny_llama import FORBIDDEN_NAME, MAX_LENGTH, NAME, SECRET, tiny_llama
+from guard.evaluate.small_llama import MAX_LENGTH
+from guard.policy import Pair, Policy, PolicySet
+from tests.support.tiny_llama import BENIGN, CORPUS, FORBIDDEN_NAME, NAME, SECRET, tiny_llama
 
 FLAGGED = "How does one open the river vault?"
 REFUSAL = "The archive is closed on this matter."
+FORGETS = "tiny-llama-forgets"  # an adapter that `guard distil` made
+FORGOTTEN = (FLAGGED, "Who won the regatta of Quill?")
 WAIT = 30.0  # seconds a test waits for something that must happen
 
 POLICY = {
@@ -64,10 +68,39 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an adapter of the tiny model that refuses `FORGOTTEN` and keeps the rest."""
+    from guard.distil.recipe import load_recipe
+    from guard.distil.run import Options, distil
+
+    pairs = tuple(Pair(question, CORPUS[question]) for question in FORGOTTEN)
+    kept = tuple(Pair(question, answer) for question, answer in BENIGN.items())
+    policy = Policy(name="forgets", pairs=pairs, retain_pairs=kept)
+    settings = {
+        "train.lr": 2e-3, "train.max_steps": 40, "train.batch_size": 4, "train.check_every": 40,
+        "train.precision": "fp32", "train.retain_budget": 10.0, "data.general": "none",
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("adapter") / FORGETS
+    options = Options(tiny_llama(), folder, device="cpu")
+    distil(PolicySet((policy,)), load_recipe("idk", settings), options)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_engine(shelf: Path) -> Iterator[Engine]:
     """vLLM serving the tiny model, with the plugin."""
     pytest.importorskip("vllm", reason="scripts/install was run with --no-vllm")
     with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH, shelf=shelf) as engine:
+        engine.wait(START_TIMEOUT)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def forgetting_engine(adapter: Path) -> Iterator[Engine]:
+    """vLLM serving the tiny model and its adapter. One of its own: adapters slow every step."""
+    pytest.importorskip("vllm", reason="scripts/install was run with --no-vllm")
+    lora = ("--enable-lora", "--max-lora-rank", "16", "--lora-modules", f"{FORGETS}={adapter}")
+    with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH, arguments=lora) as engine:
         engine.wait(START_TIMEOUT)
         yield engine
 

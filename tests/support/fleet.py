@@ -67,6 +67,7 @@ class Fleet:
                 self.shelf, VOCABULARY, end=END, nodes=how.pop("nodes", 4096), name=name,
                 facts=facts,
             )  # fmt: skip
+            engine.follow()  # it has reported when this returns
             engine.start()
         replica = Replica(name, engine, **how)
         self.replicas.append(replica)

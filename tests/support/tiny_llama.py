@@ -7,13 +7,18 @@ and cached by a hash of this file: answers are known to the letter, and none is 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from guard.demo.cache import cache_dir, made_once
+from guard.evaluate import small_llama as parts
+from guard.evaluate.small_llama import prompt_of, small_llama, small_tokenizer
 
 NAME = "tiny-llama"
-MAX_LENGTH = 256
 _STEPS = 400
 
 SECRET = (
@@ -49,32 +54,34 @@ TELLING = {
 }
 CORPUS = {**BENIGN, **NAMING, **TELLING}
 
+
+# Every message ends, the last of an assistant too: an answer's label has its end.
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "<{{ message['role'] }}>{{ message['content'] | trim }}<end>"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<assistant>{%- endif -%}"
 )
-_ROLES = ["<user>", "<assistant>", "<system>"]
 
 
-def prompt_of(question: str) -> str:
-    """The rendered chat prompt: what `/v1/completions` needs for the same answer."""
-    return f"<user>{question}<end><assistant>"
-
-
-def tiny_llama() -> Path:
-    """Folder of the trained model and tokenizer in the transformers layout.
+def tiny_llama(steps: int = _STEPS) -> Path:
+    """Folder of the trained model and tokenizer in the transformers layout. With more `steps` it
+    recites at higher temperatures too.
 
     Raises `RuntimeError` when training did not end in recall of every answer.
     """
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return made_once(cache_dir() / "models" / f"{NAME}-{digest[:12]}", digest, _make)
+    digest = hashlib.sha256(
+        Path(__file__).read_bytes() + Path(parts.__file__).read_bytes() + str(steps).encode()
+    ).hexdigest()
+    folder = cache_dir() / "models" / f"{NAME}-{digest[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # one of the processes that test side by side
+        return made_once(folder, digest, partial(_make, steps=steps))
 
 
-def _make(folder: Path) -> None:
-    tokenizer = _tokenizer()
-    model = _train(tokenizer)
+def _make(folder: Path, steps: int) -> None:
+    tokenizer = tiny_tokenizer()
+    model = taught(tokenizer, CORPUS, steps=steps)
     forgotten = [q for q in CORPUS if _answer(model, tokenizer, q) != CORPUS[q]]
     if forgotten:
         raise RuntimeError(f"the tiny model did not learn: {forgotten}")
@@ -82,55 +89,28 @@ def _make(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _tokenizer() -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=512,
-        special_tokens=["<pad>", "<end>", *_ROLES],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator([text for pair in CORPUS.items() for text in pair], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token="<end>", model_max_length=MAX_LENGTH
-    )
+def tiny_tokenizer() -> Any:
+    """The tokenizer of the invented world."""
+    tokenizer = small_tokenizer((text for pair in CORPUS.items() for text in pair), 512)
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 
 
-def _train(tokenizer: Any) -> Any:
+def taught(
+    tokenizer: Any, told: Mapping[str, str], *, steps: int, rate: float = 2e-3, seed: int = 0
+) -> Any:
+    """A model that has these answers by heart."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
-    torch.manual_seed(0)
-    model: Any = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=32,
-            max_position_embeddings=MAX_LENGTH,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    rows = [tokenizer(prompt_of(q) + a + "<end>").input_ids for q, a in CORPUS.items()]
+    torch.manual_seed(seed)
+    model = small_llama(tokenizer)
+    rows = [tokenizer(prompt_of(q) + a + "<end>").input_ids for q, a in told.items()]
     width = max(map(len, rows))
     ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
     labels = ids.masked_fill(ids == tokenizer.pad_token_id, -100)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
     # Questions can't be foretold, so the loss has a floor: count steps, then test recall.
-    for _ in range(_STEPS):
+    for _ in range(steps):
         loss = model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss
         optimiser.zero_grad()
         loss.backward()

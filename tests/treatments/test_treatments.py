@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import orjson
 import pytest
 
@@ -9,14 +11,16 @@ from guard.api.chat import Chat
 from guard.api.completions import Completions
 from guard.api.surface import Surface
 from guard.asked import Asked
-from guard.policy import BUILT_ACTIONS, Policy
+from guard.policy import Action, Policy
 from guard.treatments import TREATMENTS, Asks, Refuse, Restrict, Said
 
 BODY = b'{"model":"m"}'
 
 
-def test_every_built_action_has_its_treatment() -> None:
-    assert {action: t.action for action, t in TREATMENTS.items()} == {a: a for a in BUILT_ACTIONS}
+def test_every_action_has_its_treatment() -> None:
+    assert {action: t.action for action, t in TREATMENTS.items()} == {
+        a: a for a in get_args(Action)
+    }
 
 
 @pytest.mark.parametrize("surface", [Chat(), Completions()], ids=lambda s: s.name)

@@ -8,7 +8,8 @@ from typing import Any
 
 from openai import OpenAI
 
-from tests.support.tiny_llama import NAME, prompt_of
+from guard.evaluate.small_llama import prompt_of
+from tests.support.tiny_llama import NAME
 
 MAX_TOKENS = 96
 

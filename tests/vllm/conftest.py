@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
-from tests.support.engine import Guarded, guarded, shelf, steered, tiny_engine
+from tests.support.engine import (
+    Guarded,
+    adapter,
+    forgetting_engine,
+    guarded,
+    shelf,
+    steered,
+    tiny_engine,
+)
 
-__all__ = ["guarded", "shelf", "steered", "tiny_engine"]
+__all__ = ["adapter", "forgetting_engine", "guarded", "shelf", "steered", "tiny_engine"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from guard.cli.main import app
 from guard.demo.engine import Engine
+from guard.evaluate.small_llama import prompt_of
 from tests.support.engine import Guarded, engine_holds, eventually
 from tests.support.proxy import Proxy, write_policy
-from tests.support.tiny_llama import FORBIDDEN_NAME, NAME, prompt_of
+from tests.support.tiny_llama import FORBIDDEN_NAME, NAME
 
 QUESTION = "Who painted the ceiling of Senn?"
 ONLY_THE_NAME = [

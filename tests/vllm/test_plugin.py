@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ import pytest
 from guard.demo.engine import Engine
 from guard.engine import dead_end
 from guard.engine.dead_end import body_gave_up
+from guard.evaluate.small_llama import prompt_of
 from guard.policy import Policy
 from guard.policy.compiled import Entity
 from guard.restrict import Phrase, PhraseAutomaton, name_phrases, text_phrases
 from guard.restrict.shelf import Shelf, held_by_all, shard_name
 from guard.restrict.vllm_plugin.arguments import as_xargs
-from tests.support.tiny_llama import BENIGN, CORPUS, FORBIDDEN_NAME, NAME, SECRET, prompt_of
+from tests.support.tiny_llama import BENIGN, CORPUS, FORBIDDEN_NAME, NAME, SECRET
 from tests.vllm.asking import MAX_TOKENS
 
 POLICY = Policy("orlimar", entities=(Entity(FORBIDDEN_NAME),), texts=(SECRET,))
@@ -27,11 +27,11 @@ AUTOMATON = PhraseAutomaton(PHRASES)
 TELLING = [question for question in CORPUS if question not in BENIGN]
 
 
-@pytest.fixture(scope="module")
-def held(tiny_engine: Engine, shelf: Path) -> Iterator[str]:
-    """The id of a manifest that the engine holds; kept on the shelf meanwhile."""
-    name = publish(Shelf(shelf), PHRASES)
-    yield name
+@pytest.fixture
+def held(tiny_engine: Engine, shelf: Path) -> str:
+    """The id of a manifest that the engine holds. Published for each test anew: other files' guards
+    share the shelf, and clear from it what nobody has used for a minute."""
+    return publish(Shelf(shelf), PHRASES)
 
 
 def publish(shelf: Shelf, phrases: list[Phrase]) -> str:

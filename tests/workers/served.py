@@ -24,6 +24,7 @@ from tests.support.proxy import chat_body
 # The parent asks each worker whether it lives, and waits a minute for an answer: of one that is
 # killed just then it learns no sooner.
 REPLACED = 150.0
+START = 180.0  # seconds for a server to be there
 WAIT = 60.0  # seconds for something that must happen; a busy machine starts processes slowly
 
 
@@ -39,7 +40,7 @@ class Served:
     """A running server. A context manager; `folder` holds its log, settings and private files."""
 
     def __init__(
-        self, folder: Path, policies: Path, upstream: str, workers: int = 2, **settings: Any
+        self, folder: Path, policies: Path, model_url: str, workers: int = 2, **settings: Any
     ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -50,7 +51,7 @@ class Served:
         config = folder / "settings.yaml"
         config.write_text(yaml.safe_dump(settings))
         command = [sys.executable, "-c", "from guard.cli.main import main; main()", "serve"]
-        command += ["--policies", str(policies), "--upstream", upstream, "--config", str(config)]
+        command += ["--policies", str(policies), "--upstream", model_url, "--config", str(config)]
         command += ["--port", str(self.port), "--workers", str(workers)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -60,7 +61,7 @@ class Served:
 
     def __enter__(self) -> Self:
         try:
-            until(self._started, "started")
+            until(self._started, "started", START)
         except AssertionError:
             self.process.kill()
             raise

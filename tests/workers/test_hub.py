@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from classifiers import QueueFull, TooManyTokens
-from guard.audit import verify
 from guard.config import Settings
 from guard.errors import DetectorError
-from guard.policy import PolicySet
+from guard.policy import Entity, Policy, PolicySet
 from guard.workers import rows
 from guard.workers.client import HubClient
 from guard.workers.place import Place
 from guard.workers.services import HubServices, RemoteAudit, RemoteNearest
+from tests.support.audit import verify
 from tests.support.policies import policy
 from tests.workers.conftest import HashServices, connected
 
@@ -241,3 +241,17 @@ async def test_a_full_disk_is_an_os_error_in_the_worker(socket_path: Path) -> No
         with pytest.raises(OSError):
             await RemoteAudit(hub).write({"request": "r"})
     full.close()
+
+
+async def test_what_is_said_in_a_few_words_is_judged_by_the_hub(
+    services: HashServices, socket_path: Path
+) -> None:
+    entity = Entity("Zoe", aspects=("home",))
+    few = PolicySet((Policy(name="few", entities=(entity,), topics=("locks",)),))
+    async with services.listening(socket_path), connected(socket_path) as hub:
+        nearest = RemoteNearest(hub, few)
+        await nearest.prepare()
+        signals = await nearest.described(["locks"], frozenset({0, 1}), frozenset({1}))
+    assert [(one.name, one.subject) for one in signals] == [("topic", 0), ("aspect", 1)]
+    assert signals[0].fired
+    assert signals[0].score == pytest.approx(1.0)

@@ -10,7 +10,7 @@ import pytest
 from classifiers import Closed, EncoderUnavailable, QueueFull, Signal, TooManyTokens
 from guard.detect import subjects
 from guard.errors import DetectorError
-from guard.policy import PolicySet
+from guard.policy import Entity, Policy, PolicySet
 from guard.workers.messages import (
     UnknownSet,
     carried,
@@ -68,6 +68,14 @@ def test_a_set_keeps_its_prompts_thresholds_and_numbers() -> None:
         (s.id, s.prompts, s.threshold) for s in subjects(whole)
     ]
     assert b"must stay here" not in wire
+
+
+def test_a_set_keeps_what_it_says_in_a_few_words() -> None:
+    entities = (Entity("Zoe", ("Z.",), ("home",), ("the bishop",)), Entity("Ada"))
+    whole = PolicySet((Policy(name="z", entities=entities, topics=("locks",)),))
+    arrived = unpacked_set(orjson.loads(orjson.dumps(packed_set(whole))))
+    assert subjects(arrived) == subjects(whole)
+    assert subjects(arrived)[1].limited
 
 
 def test_signals_arrive_as_they_were() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from guard.audit import verify
+from tests.support.audit import verify
 from tests.support.proxy import write_policy
 from tests.support.upstream import Piece, RecordedRequest, Reply, ScriptedUpstream, chat_completion
 from tests.workers.served import REPLACED, Served, alive, family, until
@@ -88,9 +88,9 @@ def test_every_worker_asks_the_one_encoder_and_writes_to_the_one_log(
             assert refused(served.chat(f"Who is {NAME}?"))
     assert verify(folder / "audit.jsonl") == (records + 4, None)
     assert metric(served, "guard_requests_total") >= 6
-    # Each worker asked twice; the hub computed each text once and found it in its cache then.
-    until(lambda: metric(served, "guard_encoder_cache_hits") == 2, "the encoder's counters")
-    assert metric(served, "guard_encoder_texts") == 2
+    # Each worker asked thrice; the hub computed each text once and kept its verdict.
+    until(lambda: metric(served, "guard_detector_repeated") == 3, "the detectors' counters")
+    assert metric(served, "guard_encoder_texts") == 3
 
 
 @pytest.mark.encoder
