@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -14,6 +14,15 @@ from guard.restrict.device.torch_step import TorchStep
 from guard.restrict.vocabulary import build_vocabulary
 from tests.restrict.test_token_guard import NAMES, PHRASES, PLAIN, RUNS, VOCABULARY, phrase, token
 from tests.restrict.vllm_plugin.running import END, Runner, asked, banned
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Rows so small only wait for one another where two threads share a busy core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def runner(**settings: int) -> Runner:
