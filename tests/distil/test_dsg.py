@@ -56,7 +56,7 @@ def test_guardrail_by_hand(make_job: MakeJob, random_llama: Path) -> None:
 
 def test_guardrail_lets_quiet_rows_pass(make_job: MakeJob, random_llama: Path) -> None:
     job, base = make_job(), untouched(random_llama)
-    assert torch.equal(scores(Guarded(base, rail(1.0)), job), scores(base, job))
+    assert torch.allclose(scores(Guarded(base, rail(1.0)), job), scores(base, job), atol=1e-5)
 
 
 def test_guarded_decoding_is_one_pass_after_another(make_job: MakeJob, random_llama: Path) -> None:
