@@ -79,6 +79,7 @@ def served() -> Iterator[Served]:
         few = shelf.publish({shard_name(PHRASES): PHRASES}).id
         extra = forbidden(100_000)
         many = shelf.publish({shard_name(PHRASES): PHRASES, shard_name(extra): extra}).id
+        open_.enter_context(_kept(shelf, [few, many]))
         guards = {}
         for kind in ("steered", "alone"):
             policies = folder / kind
@@ -92,10 +93,9 @@ def served() -> Iterator[Served]:
                 shelf=shelf.path if kind == "steered" else None,
             )
             guards[kind] = open_.enter_context(guard)
-            guard.wait(120.0)
+            guard.wait(START_TIMEOUT)
         _until(lambda: all(held_by_all(shelf.engines(), one) for one in (few, many)))
         _until(lambda: _holds(guards["steered"].url))
-        open_.enter_context(_kept(shelf, [few, many]))
         urls = (engine.url, bare.url, guards["steered"].url, guards["alone"].url)
         yield Served(*urls, [few], [many])
 
