@@ -7,6 +7,7 @@ involved; docs/decisions/0003-encoder-runtime.md says why this runtime.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any
 
 from classifiers.errors import EncoderUnavailable
 from classifiers.optional import optional
+
+log = logging.getLogger("classifiers")
 
 GRAPH = "model.xml"
 # Converting float32 to float32 reorders sums, no more; beyond this the graph is another model.
@@ -40,6 +43,8 @@ def converted(model: Path, package: str) -> Path:
     folder = cache_folder() / "encoders" / "_".join(versions)
     if (folder / GRAPH).exists():
         return folder / GRAPH
+    # On a busy machine that takes minutes, in which a server that starts would seem to hang.
+    log.info("the encoder is converted for this machine, once: %s", folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside its place and moved in whole: a reader sees all of it or nothing, and of two
     # processes that convert at once the second finds the first one's and drops its own.

@@ -48,6 +48,7 @@ def serve(
     with ExitStack() as until_the_end:
         try:
             settings = load_settings(config, upstream=upstream, shelf=shelf)
+            log.info("reading the policies in %s", policies)
             with progress_bars() as progress:
                 if workers == 1:
                     app: Any = _alone(settings, policies, progress)
