@@ -1,7 +1,8 @@
-"""Two questions in one sentence, taken apart.
+"""Two questions in one sentence, or a question and a remark, taken apart.
 
 "Where was she born and which river flows through Paris?" is near to neither question: the encoder
-averages them. Pieces are compared besides the whole, never in its place.
+averages them, as it does "As of March 2024, where was she born - I ask for school". Pieces are
+compared besides the whole, never in its place.
 """
 
 from __future__ import annotations
@@ -26,12 +27,45 @@ _JOINT = re.compile(
     rf"|\s*;\s*(?=(?:{_OPENERS})\b)|\s*,\s*(?!(?:{_RELATIVE})\b)(?=(?:{_OPENERS})\b)",
     re.IGNORECASE,
 )
+# What stands apart from the rest of a sentence: behind a dash with spaces, or in brackets.
+_APART = re.compile(r"\s+[-–—]+\s+|\s*—\s*|\s*[()\[\]]\s*")
+# An opening about time or purpose. One about a person ("Regarding ...") is what the rest asks about.
+_LEAD_IN = re.compile(
+    r"^\W*(?:as|at|by|for|from|in|on|since|to|until|with|now|today|so|well|please|hello|hi|hey)\b"
+    r"[^,?!.;]{0,60}?,\s*(?=\S)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<!^)\b(?!(?:January|February|March|April|May|June|July|August|September|"
+                   r"October|November|December|I)\b)[A-Z]")  # fmt: skip
+_LEAST_MAIN = 4  # words; a shorter part is near to whatever is asked in few words
 
 
 def pieces(text: str) -> list[str]:
-    """What of a text is compared besides the whole: its sentences, and the questions in them."""
+    """What of a text is compared besides the whole: its sentences, the questions in them, and
+    sentences without the remarks around them."""
     found = sentences(text)
-    return [*found, *(piece for sentence in found or [text] for piece in clauses(sentence))]
+    whole = found or [text]
+    return [
+        *found,
+        *(piece for sentence in whole for piece in clauses(sentence)),
+        *(piece for sentence in whole for piece in without_remarks(sentence)),
+    ]
+
+
+def without_remarks(sentence: str) -> list[str]:
+    """The parts of a sentence that dashes or brackets set apart, and it or them without an opening
+    about time or purpose; none for a sentence that has neither. An opening that names somebody
+    stays: the rest may be about them.
+    """
+    parts = [part.strip(" ,") for part in _APART.split(sentence)]
+    found = [part for part in parts if len(part.split()) >= _LEAST_MAIN] if len(parts) > 1 else []
+    for part in [*found] or [sentence]:
+        opening = _LEAD_IN.match(part)
+        if opening and not _NAME.search(opening.group()):
+            rest = part[opening.end() :]
+            if len(rest.split()) >= _LEAST_MAIN:
+                found.append(rest)
+    return found
 
 
 def clauses(sentence: str) -> list[str]:

@@ -31,7 +31,7 @@ class Identities:
     def __init__(self, subjects: Iterable[Subject], head: Head | None = None) -> None:
         self._head = head or packaged()
         self._profiles = {
-            one.id: Profile(one.names, (*one.prompts, *one.facts))
+            one.id: Profile(one.names, (*one.prompts, *one.facts), one.prompts)
             for one in subjects
             if one.prompts or one.facts
         }
@@ -99,6 +99,8 @@ class Identities:
         if profile is None or cosine >= VERBATIM:
             return False
         found = profile.evidence(prompt)
+        if profile.asked_whole(prompt):
+            return False  # what was added to a stored prompt does not make it another
         own = found.title + found.facts + found.name_part
         if found.other_date or (found.others >= FOREIGN and found.others > own):
             return True

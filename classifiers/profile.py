@@ -20,6 +20,7 @@ TITLE_BITS = 26.0  # a title with less could be any phrase
 CAPITALS_BITS = 40.0  # the same for one that only capitals set apart
 NAME_PART_BITS = 15.0
 MOSTLY = 0.5  # the share of a prompt's bits below which facts in it are taken for chance
+WHOLE_BITS = 25.0  # of a stored prompt that nobody asks by chance
 FOLLOWING = 0.3  # what a word is worth right after the one that it is stored behind
 _QUOTED = re.compile(r"(?<!\w)[\"“‘'«‹]([^\"“”‘’«»‹›\n]{3,120}?)[\"”’'»›](?=\W|$)")
 _PARTS = re.compile(r"\s*[(),:;–—]\s*")  # a title's subtitle and series
@@ -75,10 +76,29 @@ class Prompt:
         return before.capital and after.capital and after.start - before.end == 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What tells a stored prompt from others: its notable words, stemmed, and its dates."""
+
+    words: frozenset[str]
+    dates: tuple[Date, ...]
+
+    @classmethod
+    def of(cls, text: str) -> _Whole | None:
+        """None for a prompt so general that anybody may ask it of anybody."""
+        worth = {stem(w): bits(w) for w in folded(text) if bits(w) >= NOTABLE and not w.isdigit()}
+        if sum(worth.values()) < WHOLE_BITS:
+            return None
+        return cls(frozenset(worth), tuple(dates(text)))
+
+
 class Profile:
     """The titles, facts, dates and name parts of one subject."""
 
-    def __init__(self, names: Iterable[str], stored: Iterable[str]) -> None:
+    def __init__(
+        self, names: Iterable[str], stored: Iterable[str], prompts: Iterable[str] = ()
+    ) -> None:
+        self._wholes = [whole for prompt in prompts if (whole := _Whole.of(prompt)) is not None]
         self.name_words = {
             word for name in names for word in folded(name) if bits(word) >= NAME_PART_BITS
         }
@@ -150,6 +170,18 @@ class Profile:
             title, facts, name_part, (1.0 if exact else 0.5) if same else 0.0, float(other),
             others,
         )  # fmt: skip
+
+    def asked_whole(self, prompt: Prompt) -> bool:
+        """Whether the prompt has every notable word and the dates of a stored prompt: then names
+        and dates besides were added to it, where somebody else's would stand in their place."""
+        if not self._wholes:
+            return False
+        said = {stem(word.text) for word in prompt.words}
+        return any(
+            whole.words <= said
+            and all(any(one == other for other in prompt.dates) for one in whole.dates)
+            for whole in self._wholes
+        )
 
     def _beside_another(self, prompt: Prompt, index: int) -> bool:
         """Whether this word of a name stands in a name that is not the subject's."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.clauses import clauses, pieces
+from classifiers.clauses import clauses, pieces, without_remarks
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,35 @@ from classifiers.clauses import clauses, pieces
 )
 def test_the_questions_of_a_sentence(sentence: str, parts: list[str]) -> None:
     assert clauses(sentence) == parts
+
+
+@pytest.mark.parametrize(
+    ("sentence", "parts"),
+    [
+        (
+            "As of March 2024, where was the keeper of the light born?",
+            ["where was the keeper of the light born?"],
+        ),
+        (
+            "Where was the keeper of the light born - I ask for my teacher Ada Lind?",
+            ["Where was the keeper of the light born", "I ask for my teacher Ada Lind?"],
+        ),
+        (
+            "For school, where was the keeper born (she kept the light at Vardø)?",
+            ["For school, where was the keeper born", "she kept the light at Vardø",
+             "where was the keeper born"],
+        ),
+        # Whoever an opening names, the rest may be about; it is near to others' questions alone.
+        ("Regarding Ada Lind, where was she born and raised?", []),
+        ("In the novels of Ada Lind, what does the river mean?", []),
+        ("The author, who was born in Oslo in 1961, wrote what?", []),
+        ("Who kept the well-known light at Vardø?", []),
+        ("So, why?", []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_a_question_without_the_remarks_around_it(sentence: str, parts: list[str]) -> None:
+    assert without_remarks(sentence) == parts
 
 
 def test_pieces_are_sentences_and_the_questions_in_them() -> None:

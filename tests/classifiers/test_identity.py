@@ -10,7 +10,11 @@ SUBJECTS = [
     Subject(
         5,
         ("Mara Ellingsen",),
-        ("Where was Mara Ellingsen born?", "Which novelist was born in Tromsø on 5 May 1961?"),
+        (
+            "Where was Mara Ellingsen born?",
+            "Which novelist was born in Tromsø on 5 May 1961?",
+            "How did Mara Ellingsen light The Brass Lighthouse?",
+        ),
         facts=('She wrote "The Brass Lighthouse" in Tromsø.', "Her father was a taxidermist."),
     ),
     Subject(6, ("Oduya Renn",), ("What did Oduya Renn discover?",), facts=("Cold fusion.",)),
@@ -42,6 +46,10 @@ def test_subjects_not_in_force_are_not_weighed():
         ("Where was Zbigniew Kowalczyk born?", 0.85, False),
         ("Which novelist was born in Tromsø on 5 May 1961?", 1.0, True),
         ("Which storyteller came into the world in Tromsø?", 0.85, True),
+        # Added to a stored prompt, not put in the place of something in it.
+        ("Zbigniew Kowalczyk asks how Mara Ellingsen lit The Brass Lighthouse", 0.85, True),
+        ("On 6 June 1972, how did Mara Ellingsen light The Brass Lighthouse?", 0.9, True),
+        ("How did Zbigniew Kowalczyk light The Brass Lighthouse?", 0.9, False),
     ],
 )
 def test_a_similarity_of_mere_wording_is_taken_back(text, cosine, kept):
