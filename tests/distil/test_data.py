@@ -130,7 +130,7 @@ def test_the_model_speaks_of_the_wrong_one(says: str, dropped: str) -> None:
     ids=["no answers", "only of the namesake"],
 )
 def test_answers_that_leave_nothing_to_forget(policy: Policy, says: str) -> None:
-    with pytest.raises(DistilError, match="nothing to forget.*give the answers"):
+    with pytest.raises(DistilError, match=r"nothing to forget.*give the answers"):
         built(policy, says)
 
 

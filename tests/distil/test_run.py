@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -283,17 +284,90 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_move(
     assert all(torch.equal(before[name], p) for name, p in job.trained.items())
 
 
+@pytest.mark.parametrize(
+    ("where", "what", "message"),
+    [
+        ("guard.distil.run.load_model", torch.OutOfMemoryError("CUDA"), "lora"),
+        ("guard.distil.run.load_model", MemoryError(), "lora"),
+        ("guard.distil.run.build_data", MemoryError(), r"train\.batch_size"),
+        ("guard.distil.probe.mean_loss", RuntimeError("[enforce fail] DefaultCPUAllocator: can't "
+         "allocate memory: you tried to allocate 4 bytes"), r"train\.batch_size"),
+        ("guard.distil.stepper.AxisStepper.step", torch.OutOfMemoryError("CUDA"),
+         r"train\.batch_size"),
+        ("guard.distil.run.write_result", OSError(12, "Cannot allocate memory"), "out of memory"),
+    ],
+    ids=["load", "load on the CPU", "data", "look on the CPU", "step", "writing"],
+)  # fmt: skip
 def test_out_of_memory_says_what_to_change(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job()
-
+    random_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str,
+    what: Exception, message: str,
+) -> None:  # fmt: skip
     def exhausted(*_: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise what
 
-    monkeypatch.setattr(AxisStepper, "step", exhausted)
-    with pytest.raises(DistilError, match=r"train\.batch_size"):
-        job.parts.procedure.run(job)
+    monkeypatch.setattr(where, exhausted)
+    with pytest.raises(DistilError, match=f"out of memory.*{message}|{message}"):
+        distil(policy_set(), _recipe(train={"max_steps": 1}), Options(random_llama, tmp_path / "o"))
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(
+    random_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr("guard.distil.run.load_model", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        distil(policy_set(), _recipe(), Options(random_llama, tmp_path / "out"))
+
+
+def test_the_card_says_what_went_and_what_stayed(random_llama: Path, tmp_path: Path) -> None:
+    """On either side at the start and at the end, and the look at what is kept."""
+    train = {"lr": 1e-2, "max_steps": 2, "check_every": 1}
+    recipe = _recipe(forget="gradient_ascent", parameters="full", train=train)
+    card = distil(policy_set(), recipe, Options(random_llama, tmp_path / "out"))
+    outcome = card["outcome"]
+    before, after = outcome["forget_loss"]
+    assert after > before
+    assert outcome["retain_loss"][1] != outcome["retain_loss"][0]
+    last = json.loads((tmp_path / "out" / "history.json").read_text("utf-8"))[-1]["probe"]
+    assert outcome["probe_kept"] == last != outcome["probe_start"]
+
+
+PAST = Policy("past", pairs=FORGET, until=date(2020, 1, 1))
+WATCHES = Policy("watches", pairs=FORGET, mode="shadow", distil=Distil(retain_budget=100.0))
+
+
+@pytest.mark.parametrize(("shadow", "baked"), [(False, []), (True, ["watches"])])
+def test_policies_that_are_not_enforced_are_left_out_and_said(
+    random_llama: Path, tmp_path: Path, shadow: bool, baked: list[str]
+) -> None:
+    said: list[str] = []
+    policies = PolicySet((*policy_set().policies, PAST, WATCHES))
+    options = Options(random_llama, tmp_path / "out", shadow=shadow, warn=said.append)
+    card = distil(policies, _recipe(train={"max_steps": 1}), options)
+    assert list(card["policies"]) == ["invented", *baked]
+    assert card["warnings"] == said
+    assert ["past" in text or "watches" in text for text in said] == [True] * (2 - shadow)
+    with pytest.raises(DistilError, match="past is past its `until`"):
+        distil(PolicySet((PAST,)), _recipe(), Options(random_llama, tmp_path / "other"))
+
+
+def test_a_budget_without_rows_to_keep_is_held_on_general_rows(
+    random_llama: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    recipe = _recipe(
+        forget="gradient_ascent", retain="none", parameters="full", data={"general": "none"},
+        train={"lr": 1e-2, "max_steps": 6, "check_every": 1, "retain_budget": 0.003,
+               "probe_rows": 4, "patience": 1, "warmup": 0.5},
+    )  # fmt: skip
+    options = Options(random_llama, tmp_path / "out", warn=said.append)
+    card = distil(policy_set(retain_pairs=(), retain_prompts=()), recipe, options)
+    assert card["outcome"]["probe_rows"] == 4
+    assert card["outcome"]["stopped"] == "retain budget spent"
+    assert card["data"]["general"] == 0, "looked at, never trained on"
+    assert card["warnings"] == said and "no rows to keep" in said[0]
 
 
 @pytest.mark.parametrize(
