@@ -15,6 +15,7 @@ import torch
 
 from guard import __version__
 from guard.distil.axes import Combiner, Objective, Parameters, Procedure, Sampler
+from guard.distil.checkpoints import FORMAT
 from guard.distil.data import build_data
 from guard.distil.data.general import general_rows
 from guard.distil.data.in_force import in_force
@@ -234,7 +235,7 @@ def _strictest(policies: PolicySet) -> float:
 
 
 def _fingerprint(base: str, data: Data, recipe: Recipe, seed: int) -> str:
-    named = [__version__, base, data.hash, recipe.as_dict(), seed]
+    named = [__version__, FORMAT, base, data.hash, recipe.as_dict(), seed]
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 

@@ -112,13 +112,15 @@ def test_namesakes_do_not_stand_for_all_that_is_kept() -> None:
     [
         ("Ann Lind is a footballer from Quill.", "forget.entities[0].question[0]"),
         ("Ann was born in a boathouse near Tarn.", "forget.entities[0].not[0].question[0]"),
+        ("In a boat near Tarn.", None),
     ],
-    ids=["of the namesake", "of the subject instead"],
+    ids=["of the namesake", "of the subject instead", "of something else"],
 )
-def test_the_model_speaks_of_the_wrong_one(says: str, dropped: str) -> None:
+def test_the_model_speaks_of_the_wrong_one(says: str, dropped: str | None) -> None:
     told = Pair("Where was she born?", BORN.answer)
     policy = about(FOOTBALLER, pairs=(told,), texts=(told.answer,), prompts=(told.prompt,))
-    assert f"p/{dropped}#0" in built(policy, says).dropped
+    found = built(policy, says).dropped
+    assert f"p/{dropped}#0" in found if dropped else not found
 
 
 @pytest.mark.parametrize(

@@ -287,14 +287,14 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_move(
 @pytest.mark.parametrize(
     ("where", "what", "message"),
     [
-        ("guard.distil.run.load_model", torch.OutOfMemoryError("CUDA"), "lora"),
-        ("guard.distil.run.load_model", MemoryError(), "lora"),
+        ("guard.distil.run.load_model", torch.OutOfMemoryError("CUDA"), "is loaded"),
+        ("guard.distil.run.load_model", MemoryError(), "is loaded"),
         ("guard.distil.run.build_data", MemoryError(), r"train\.batch_size"),
         ("guard.distil.probe.mean_loss", RuntimeError("[enforce fail] DefaultCPUAllocator: can't "
          "allocate memory: you tried to allocate 4 bytes"), r"train\.batch_size"),
         ("guard.distil.stepper.AxisStepper.step", torch.OutOfMemoryError("CUDA"),
          r"train\.batch_size"),
-        ("guard.distil.run.write_result", OSError(12, "Cannot allocate memory"), "out of memory"),
+        ("guard.distil.run.write_result", OSError(12, "Cannot allocate memory"), "halve"),
     ],
     ids=["load", "load on the CPU", "data", "look on the CPU", "step", "writing"],
 )  # fmt: skip
@@ -306,7 +306,7 @@ def test_out_of_memory_says_what_to_change(
         raise what
 
     monkeypatch.setattr(where, exhausted)
-    with pytest.raises(DistilError, match=f"out of memory.*{message}|{message}"):
+    with pytest.raises(DistilError, match=f"out of memory.*{message}"):
         distil(policy_set(), _recipe(train={"max_steps": 1}), Options(random_llama, tmp_path / "o"))
 
 

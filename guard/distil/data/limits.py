@@ -12,6 +12,7 @@ from classifiers.namesakes import THRESHOLD, Namesakes
 from classifiers.words import folded, general_bits, stem
 from guard.policy import Entity, Policy
 from guard.restrict.folding import fold_words
+from guard.restrict.phrases import ORDINARY_BITS, surprise
 
 ASPECT_QUESTIONS = (
     "What is {name}'s {aspect}?",
@@ -34,7 +35,9 @@ class Meant:
     """Whom of several of one name a text is about: the proxy's judge, without its encoder."""
 
     def __init__(self, policy: Policy, entity: Entity) -> None:
-        stored = (*policy.prompts, *policy.texts)
+        # As for the proxy: of several entities nobody knows which one a text is of.
+        alone = len(policy.entities) == 1
+        stored = (*policy.prompts, *(pair.answer for pair in policy.pairs)) if alone else ()
         blind = np.zeros((len(entity.namesakes) + len(stored), 1), np.float32)
         self._judge = Namesakes(entity.names, entity.namesakes, stored, blind)
 
@@ -43,14 +46,19 @@ class Meant:
         return self._judge.score([text], np.zeros((1, 1), np.float32)) >= THRESHOLD
 
 
-def says_forgotten(policy: Policy, answer: str) -> bool:
-    """Whether an answer holds `match.words` words in a row of a forgotten text, or a short one
-    whole: the model then told of the wrong person."""
-    size = policy.match.words
-    forgotten = {run for text in policy.texts for run in _runs(fold_words(text), size)}
-    lengths = {len(run) for run in forgotten}
-    words = fold_words(answer)
-    return any(run in forgotten for length in lengths for run in _runs(words, length))
+class Told:
+    """What a policy's texts say: runs of `match.words` words, or a short text whole, that ordinary
+    language does not hold."""
+
+    def __init__(self, policy: Policy) -> None:
+        runs = {run for text in policy.texts for run in _runs(fold_words(text), policy.match.words)}
+        self._runs = {run for run in runs if sum(map(surprise, run)) >= ORDINARY_BITS}
+        self._lengths = {len(run) for run in self._runs}
+
+    def within(self, answer: str) -> bool:
+        """Whether an answer holds any of it: the model then told of the wrong person."""
+        words = fold_words(answer)
+        return any(run in self._runs for size in self._lengths for run in _runs(words, size))
 
 
 def _runs(words: list[bytes], size: int) -> list[tuple[bytes, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from guard.distil.data.limits import Meant, asks_aspect, says_forgotten
+from guard.distil.data.limits import Meant, Told, asks_aspect
 from guard.distil.data.names import Names, Place
 from guard.distil.data.policies import entity_key
 from guard.distil.rows import Row
@@ -53,7 +53,8 @@ class Sorter:
 
     def namesakes(self, rows: tuple[Row, ...]) -> Sorted:
         """Rows on namesakes in which the start model does not tell of the subject instead."""
-        return _sorted(rows, lambda row: not says_forgotten(self._policies[row.policy], row.answer))
+        told = {name: Told(self._policies[name]) for name in {row.policy for row in rows}}
+        return _sorted(rows, lambda row: not told[row.policy].within(row.answer))
 
     def _must_go(self, place: Place, text: str) -> bool:
         """Whether a text that names an entity is about what is forgotten of it."""
