@@ -18,7 +18,6 @@ from rich.table import Table
 from guard.errors import GuardError, PolicyError
 
 if TYPE_CHECKING:
-    from guard.distil.run import Options
     from guard.distil.trainer import OnReport, Report
 
 
@@ -57,11 +56,8 @@ def distil(
             return
         if policies is None or model is None or out is None:
             raise typer.BadParameter("give --policies, --model and --out (or --list)")
-        from guard.distil.run import Options
-
-        with _bar(as_json or not _speaks()) as report:
-            options = Options(model, out, seed, device, report, shadow, warn=_warn)
-            card = _run(policies, recipe, _values(overrides or []), options)
+        run = {"model": model, "out": out, "seed": seed, "device": device, "shadow": shadow}
+        card = _run(policies, recipe, _values(overrides or []), as_json, run)
     except ImportError as error:
         typer.echo(f"{error}: pip install 'guard-forget[distil]'", err=True)
         raise typer.Exit(2) from None
@@ -77,13 +73,16 @@ def distil(
 
 
 def _run(
-    policies: Path, recipe: str, overrides: dict[str, Any], options: Options
+    policies: Path, recipe: str, overrides: dict[str, Any], quiet: bool, run: dict[str, Any]
 ) -> dict[str, Any]:
+    """`run`: what `Options` takes."""
     from guard.distil.recipe import load_recipe
-    from guard.distil.run import distil as run
+    from guard.distil.run import Options, distil
     from guard.policy import load_policy_set
 
-    return run(load_policy_set(policies), load_recipe(recipe, overrides), options)
+    found, chosen = load_policy_set(policies), load_recipe(recipe, overrides)
+    with _bar(quiet or not _speaks()) as report:
+        return distil(found, chosen, Options(**run, report=report, warn=_warn))
 
 
 def _print_card(card: dict[str, Any], out: Path, as_json: bool) -> None:

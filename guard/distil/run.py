@@ -86,20 +86,13 @@ def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
     with enough_memory(LOADING):
         tokenizer, model = load_tokenizer(options.model), _load(options, parts, accelerator)
     recipe = _at_width(recipe, model)
-    encoder = Encoder(
-        tokenizer,
-        max_length=recipe.train.max_length,
-        prompt_format=recipe.train.prompt_format,
-        end_ids=_end_ids(model),
-    )
+    encoder = _encoder(tokenizer, model, recipe)
     tokens = recipe.data.answer_tokens
     data = build_data(
         chosen.policies, recipe.data, lambda prompts: generate(model, encoder, prompts, tokens)
     )
-    data, warnings = _looked_at(
-        _fitting(parts, data).holding_out(recipe.data.held_out, options.seed)
-    )
-    warnings = [*(f"{name} {reason}" for name, reason in left_out.items()), *warnings]
+    data = _fitting(parts, data).holding_out(recipe.data.held_out, options.seed)
+    data, blind = _looked_at(data)
     budget = recipe.train.retain_budget
     main = accelerator.is_main_process
     job = Job(
@@ -110,7 +103,7 @@ def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
         parts=parts,
         accelerator=accelerator,
         policies=chosen,
-        warnings=tuple(warnings),
+        warnings=(*(f"{name} {reason}" for name, reason in left_out.items()), *blind),
         seed=options.seed,
         generator=torch.Generator().manual_seed(options.seed),
         folder=options.out.with_name(f"{options.out.name}.partial"),
@@ -123,6 +116,15 @@ def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
         options.warn(warning)
     _attach(job)
     return job
+
+
+def _encoder(tokenizer: Any, model: Any, recipe: Recipe) -> Encoder:
+    return Encoder(
+        tokenizer,
+        max_length=recipe.train.max_length,
+        prompt_format=recipe.train.prompt_format,
+        end_ids=_end_ids(model),
+    )
 
 
 def _load(options: Options, parts: Parts, accelerator: Any) -> Any:
