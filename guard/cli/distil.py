@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ def distil(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Bake in policies of `mode: shadow` too.")
+    ] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="Print the recipes and every choice on every axis.")
     ] = False,
@@ -52,7 +56,8 @@ def distil(
             return
         if policies is None or model is None or out is None:
             raise typer.BadParameter("give --policies, --model and --out (or --list)")
-        card = _run(policies, model, recipe, out, _values(overrides or []), seed, device, as_json)
+        run = {"model": model, "out": out, "seed": seed, "device": device, "shadow": shadow}
+        card = _run(policies, recipe, _values(overrides or []), as_json, run)
     except ImportError as error:
         typer.echo(f"{error}: pip install 'guard-forget[distil]'", err=True)
         raise typer.Exit(2) from None
@@ -62,34 +67,40 @@ def distil(
     except KeyboardInterrupt:
         typer.echo("Interrupted; the same command goes on from the last checkpoint.", err=True)
         raise typer.Exit(2) from None
-    if as_json:
-        typer.echo(json.dumps(card, indent=2))
-    else:
-        typer.echo(f"{card['form']} written to {out}")
-        for name, value in sorted(card["outcome"].items()):
-            typer.echo(f"  {name}: {value}")
+    if _speaks():
+        _print_card(card, out, as_json)
     raise typer.Exit(1 if "stopped" in card["outcome"] else 0)
 
 
 def _run(
-    policies: Path,
-    model: Path,
-    recipe: str,
-    out: Path,
-    overrides: dict[str, Any],
-    seed: int,
-    device: str,
-    quiet: bool,
+    policies: Path, recipe: str, overrides: dict[str, Any], quiet: bool, run: dict[str, Any]
 ) -> dict[str, Any]:
+    """`run`: what `Options` takes."""
     from guard.distil.recipe import load_recipe
-    from guard.distil.run import Options
-    from guard.distil.run import distil as run
+    from guard.distil.run import Options, distil
     from guard.policy import load_policy_set
 
-    found = load_policy_set(policies)
-    chosen = load_recipe(recipe, overrides)
-    with _bar(quiet) as report:
-        return run(found, chosen, Options(model, out, seed, device, report))
+    found, chosen = load_policy_set(policies), load_recipe(recipe, overrides)
+    with _bar(quiet or not _speaks()) as report:
+        return distil(found, chosen, Options(**run, report=report, warn=_warn))
+
+
+def _print_card(card: dict[str, Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(card, indent=2))
+        return
+    typer.echo(f"{card['form']} written to {out}")
+    for name, value in sorted(card["outcome"].items()):
+        typer.echo(f"  {name}: {value}")
+
+
+def _warn(warning: str) -> None:
+    typer.echo(f"warning: {warning}", err=True)
+
+
+def _speaks() -> bool:
+    """Whether this is the process that prints: `accelerate launch` starts several."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _values(overrides: list[str]) -> dict[str, Any]:

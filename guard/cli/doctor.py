@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from guard.cli.progress import progress_bars
+from guard.config import UpstreamSettings
 from guard.doctor import Finding, Level, Patient, examine
 from guard.engine.canary import ask
 from guard.errors import ConfigError, EngineError, UpstreamError, UpstreamGarbage
@@ -35,6 +38,10 @@ def doctor(
         Path | None,
         typer.Option(help="Directory shared with the model server's plugin (its GUARD_SHELF)."),
     ] = None,
+    reroute: Annotated[
+        str | None,
+        typer.Option(help="Base address of the server that reroute.url names, without /v1."),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Model to ask; the first that is served when left out.")
     ] = None,
@@ -43,18 +50,25 @@ def doctor(
 ) -> None:
     """Examine a model server: what it leaks or lacks, and the flag that mends it.
 
-    A key for it is taken from GUARD_UPSTREAM_API_KEY. Exit code 0: all fine; 1: a warning or a
-    problem was found; 2: wrong use, or the server cannot be reached.
+    A key for it is taken from GUARD_UPSTREAM_API_KEY, for --reroute from GUARD_REROUTE_API_KEY.
+    Exit code 0: all fine; 1: a warning or a problem was found; 2: wrong use, or the server cannot
+    be reached.
 
     Example: guard doctor --upstream http://127.0.0.1:8000 --shelf /var/lib/guard/shelf
     """
     try:
-        settings = load_settings(None, upstream=upstream).upstream
+        loaded = load_settings(None, upstream=upstream)
+        settings = loaded.upstream
+        if reroute is not None and not reroute.startswith(("http://", "https://")):
+            raise ConfigError("--reroute must begin with http:// or https://")
         if shelf is not None and not shelf.is_dir():
             raise EngineError(f"the shelf {shelf} is not a directory")
         options = UpstreamOptions(settings.url, settings.api_key, first_byte=timeout)
+        second = reroute and replace(
+            options, url=UpstreamSettings(url=reroute).url, api_key=loaded.reroute.api_key
+        )
         with progress_bars() as progress:
-            asked, found = asyncio.run(_examined(options, shelf, model, progress))
+            asked, found = asyncio.run(_examined(options, second or None, shelf, model, progress))
     except UpstreamError as error:
         typer.echo(f"{upstream}: {error.message}", err=True)
         raise typer.Exit(2) from None
@@ -72,19 +86,22 @@ def doctor(
 
 async def _examined(
     options: UpstreamOptions,
+    reroute: UpstreamOptions | None,
     shelf: Path | None,
     model: str | None,
     progress: Callable[[str, int, int], None],
 ) -> tuple[str, list[Finding]]:
     """The model that was asked and what was found. Raises UpstreamError, EngineError."""
-    async with Upstream(options) as client:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Upstream(options))
         listed = await ask(client, "/v1/models")
         try:
             models = tuple(dict(model) for model in listed["data"])
             asked = model or str(models[0]["id"])
         except (KeyError, IndexError, TypeError, ValueError):
             raise UpstreamGarbage("the model server lists no model") from None
-        patient = Patient(client, asked, models, None if shelf is None else Shelf(shelf))
+        second = None if reroute is None else await stack.enter_async_context(Upstream(reroute))
+        patient = Patient(client, asked, models, None if shelf is None else Shelf(shelf), second)
         return asked, await examine(patient, progress)
 
 

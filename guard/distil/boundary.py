@@ -31,7 +31,9 @@ def boundary_prompts(rows: Sequence[Row], names: Sequence[str] = NAMES) -> list[
         if not subject or row.prompt is None:
             continue
         other = names[i % len(names)]
-        prompt, count = re.subn(re.escape(subject), other, row.prompt, flags=re.IGNORECASE)
+        # Whole words: "annual" is no Ann.
+        named = re.compile(rf"(?<!\w){re.escape(subject)}(?!\w)", re.IGNORECASE)
+        prompt, count = named.subn(other, row.prompt)
         if count:
             found.append(
                 Row(

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from guard.distil.errors import DistilError
+from guard.distil.memory import is_exhausted
 
 _NAME = "checkpoint.pt"
+FORMAT = 2  # part of a run's fingerprint: raise it when a state has other keys
 
 
 class Checkpoints:
@@ -43,6 +45,8 @@ class Checkpoints:
         try:
             state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError) as error:
+            if is_exhausted(error):  # the file is whole
+                raise
             raise DistilError(
                 f"{self._path} cannot be read; delete its folder to start afresh: {error}"
             ) from error

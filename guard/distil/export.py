@@ -93,6 +93,7 @@ def _readme(card: dict[str, Any]) -> str:
     """The card for people. It names policies, never what they forget."""
     rows = "\n".join(f"| {name} | `{hash_}` |" for name, hash_ in card["policies"].items())
     outcome = "\n".join(f"- {name}: {value}" for name, value in sorted(card["outcome"].items()))
+    warnings = "".join(f"- warning: {text}\n" for text in card["warnings"])
     recipe = card["recipe"]
     return f"""# {recipe["name"]}
 
@@ -105,7 +106,7 @@ holds for your policies is what `guard evaluate` measures.
 - base model: `{card["base"]["hash"]}`
 - policy set: `{card["policy_set"]}`
 - seed: {card["seed"]}
-{outcome}
+{warnings}{outcome}
 
 | policy | hash |
 |---|---|

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from guard.distil.encoding import Batch, Encoder
 from guard.distil.recipe import Recipe
 from guard.distil.rows import Data, Row
+from guard.policy import PolicySet
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -46,7 +47,8 @@ class Parts:
 class Job:
     """A model on its way from start to end. Parts read it and change nothing but the model.
 
-    `model` is the one that is trained, unwrapped; `step` counts finished optimiser steps;
+    `model` is the one that is trained, unwrapped; `judged` the one whose losses count, where that
+    is another; `step` counts finished optimiser steps;
     `generator` is a CPU generator of the run's seed, kept in checkpoints: draw all randomness
     from it or from `seed`.
     """
@@ -57,10 +59,14 @@ class Job:
     recipe: Recipe
     parts: Parts
     accelerator: Accelerator
+    policies: PolicySet = field(default_factory=PolicySet)  # those that are baked in
+    warnings: tuple[str, ...] = ()
     seed: int = 0
     step: int = 0
     total_steps: int = 0
+    epoch_steps: int = 0  # of one pass over the rows; epochs may be more than `train.epochs`
     generator: torch.Generator = field(default_factory=torch.Generator)
+    judged: Any = None
     wrapped: Any = None  # the model as accelerate wraps it; the model itself on one device
     optimiser: Any = None  # the stepper's own, for parts that read its metric
     folder: Path = Path()  # the run's working folder: checkpoints, then the result

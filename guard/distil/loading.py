@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from guard.distil.errors import DistilError
+from guard.distil.memory import is_exhausted
 
 
 def load_model(folder: Path, dtype: torch.dtype) -> Any:
@@ -19,6 +20,8 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
     except (OSError, ValueError) as error:
+        if is_exhausted(error):  # the files are whole
+            raise
         raise DistilError(f"{folder}: no causal model can be loaded: {error}") from error
     return model.eval()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -17,12 +18,17 @@ def paired(
     draw: torch.Generator,
     rows: Sequence[tuple[Row, float]],
     keep: Sequence[Row],
+    share: float = 1.0,
 ) -> Iterator[tuple[Micro, ...]]:
-    """Weighted forget rows in random order, a retain row beside each, drawn with replacement."""
+    """Weighted forget rows in random order, `share` as many retain rows evenly beside them, drawn
+    with replacement."""
     order = torch.randperm(len(rows), generator=draw).tolist()
     micros = []
+    done = 0
     for piece in chunks(tuple(rows[i] for i in order), job.recipe.train.batch_size):
-        picks = torch.randint(len(keep), (len(piece),), generator=draw).tolist() if keep else []
+        beside = _as_many(share, done + len(piece)) - _as_many(share, done)
+        done += len(piece)
+        picks = torch.randint(len(keep), (beside,), generator=draw).tolist() if keep else []
         micros.append(
             Micro(
                 tuple(row for row, _ in piece),
@@ -31,3 +37,7 @@ def paired(
             )
         )
     yield from chunks(tuple(micros), job.recipe.train.accumulation)
+
+
+def _as_many(share: float, rows: int) -> int:
+    return math.ceil(round(share * rows, 9))  # 0.28 x 25 is a little more than 7

@@ -17,14 +17,15 @@ from guard.distil.sampling import chunks
 @torch.no_grad()
 def mean_loss(job: Job, rows: tuple[Row, ...]) -> float:
     """Negative log-likelihood an answer token, in nats, of the model as it is now."""
-    was_training = job.model.training
-    job.model.eval()
+    model = job.model if job.judged is None else job.judged
+    was_training = model.training
+    model.eval()
     total, count = 0.0, 0
     for piece in chunks(rows, job.recipe.train.batch_size):
         batch = job.batch(piece)
-        nll, tokens = answer_nll(job.model(**batch.inputs).logits, batch.labels)
+        nll, tokens = answer_nll(model(**batch.inputs).logits, batch.labels)
         total, count = total + float(nll.sum()), count + int(tokens.sum())
-    job.model.train(was_training)
+    model.train(was_training)
     return total / max(1, count)
 
 
@@ -33,17 +34,27 @@ def probe_rows(job: Job) -> tuple[Row, ...]:
 
     What a method is trained to keep stays by itself; what it costs shows on the other rows.
     """
+    return _sample(job, job.data.held or job.data.keep())
+
+
+def side_losses(job: Job) -> dict[str, float]:
+    """The loss on what is trained on, of either side that has rows; at most `train.probe_rows`."""
+    sides = {"forget": job.data.forget, "retain": job.data.keep()}
+    return {side: mean_loss(job, _sample(job, rows)) for side, rows in sides.items() if rows}
+
+
+def _sample(job: Job, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     draw = torch.Generator().manual_seed(job.seed)
-    keep = job.data.held or job.data.keep()
-    picks = torch.randperm(len(keep), generator=draw)[: job.recipe.train.probe_rows].tolist()
-    return tuple(keep[i] for i in picks)
+    picks = torch.randperm(len(rows), generator=draw)[: job.recipe.train.probe_rows].tolist()
+    return tuple(rows[i] for i in picks)
 
 
 @dataclass(slots=True)
 class Probe:
     """A fixed sample of retain rows and the loss it may reach.
 
-    `best` are the trained weights of the last look within the budget, on the CPU.
+    `best` are the trained weights of the last look within the budget, on the CPU, and `kept`
+    what it saw.
     """
 
     rows: tuple[Row, ...]
@@ -53,6 +64,7 @@ class Probe:
     best_step: int = 0
     over: int = 0  # looks in a row past the budget
     best: dict[str, Tensor] | None = None
+    kept: float | None = None
 
     @classmethod
     def of(cls, job: Job, budget: float) -> Probe:
@@ -73,7 +85,7 @@ class Probe:
         within = loss is None or loss <= self.allowed
         self.over = 0 if within else self.over + 1
         if within:
-            self.best_step = job.step
+            self.best_step, self.kept = job.step, loss
             self.best = {n: p.detach().cpu().clone() for n, p in job.trained.items()}
         return loss, within
 
@@ -89,9 +101,9 @@ class Probe:
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints, which are written after a look within the budget: its weights are
         the checkpoint's own."""
-        return {"start": self.start, "best_step": self.best_step}
+        return {"start": self.start, "best_step": self.best_step, "kept": self.kept}
 
     def load_state_dict(self, state: dict[str, Any], job: Job) -> None:
         """The inverse; the job holds the checkpoint's weights already."""
-        self.start, self.best_step = state["start"], state["best_step"]
+        self.start, self.best_step, self.kept = state["start"], state["best_step"], state["kept"]
         self.best = {n: p.detach().cpu().clone() for n, p in job.trained.items()}

@@ -67,7 +67,7 @@ class Data:
     forget: tuple[Row, ...]
     retain: tuple[Row, ...] = ()
     general: tuple[Row, ...] = ()
-    dropped: tuple[str, ...] = field(default=())  # ids of retain rows that said what must go
+    dropped: tuple[str, ...] = field(default=())  # ids of rows that stood on the wrong side
     held: tuple[Row, ...] = field(default=())  # kept rows that nothing is trained on
 
     def holding_out(self, share: float, seed: int) -> Data:

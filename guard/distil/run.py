@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,15 +15,19 @@ import torch
 
 from guard import __version__
 from guard.distil.axes import Combiner, Objective, Parameters, Procedure, Sampler
+from guard.distil.checkpoints import FORMAT
 from guard.distil.data import build_data
+from guard.distil.data.general import general_rows
+from guard.distil.data.in_force import in_force
 from guard.distil.encoding import Encoder
 from guard.distil.errors import DistilError
 from guard.distil.export import base_hash, read_card, write_result
 from guard.distil.generation import generate
 from guard.distil.job import Job, Parts
 from guard.distil.loading import load_model, load_tokenizer
-from guard.distil.memory import peak_bytes
+from guard.distil.memory import LOADING, enough_memory, peak_bytes
 from guard.distil.part import Axis, Need
+from guard.distil.probe import side_losses
 from guard.distil.recipe import Recipe
 from guard.distil.registry import build
 from guard.distil.rows import Data
@@ -35,13 +40,18 @@ PUBLISHED_WIDTH = 2048
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run needs beside its recipe."""
+    """What a run needs beside its recipe. `shadow`: policies that only watch are baked in too;
+    `today` (UTC) decides which have expired. `warn` is told what the model card's `warnings` say.
+    """
 
     model: Path
     out: Path
     seed: int = 0
     device: str = "auto"
     report: Callable[[Report], None] = field(default=lambda report: None)
+    shadow: bool = False
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    warn: Callable[[str], None] = field(default=lambda warning: None)
 
 
 def distil(policies: PolicySet, recipe: Recipe, options: Options) -> dict[str, Any]:
@@ -52,40 +62,39 @@ def distil(policies: PolicySet, recipe: Recipe, options: Options) -> dict[str, A
     """
     if options.out.exists():
         raise DistilError(f"{options.out} exists; choose another --out or remove it")
-    job = start(policies, recipe, options)
-    procedure = job.parts.procedure
-    procedure.run(job)
-    if job.accelerator.is_main_process:
-        card = _card(policies, job, options)
-        write_result(options.out, lambda folder: _save(job, folder), card)
-        shutil.rmtree(job.folder, ignore_errors=True)
-    job.accelerator.wait_for_everyone()
+    with enough_memory():
+        job = start(policies, recipe, options)
+        before = side_losses(job)
+        job.parts.procedure.run(job)
+        after = side_losses(job)
+        job.outcome |= {f"{side}_loss": [before[side], after[side]] for side in before}
+        if job.accelerator.is_main_process:
+            card = _card(job, options)
+            write_result(options.out, lambda folder: _save(job, folder), card)
+            shutil.rmtree(job.folder, ignore_errors=True)
+        job.accelerator.wait_for_everyone()
     return read_card(options.out)
 
 
 def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
     """A job that is ready to run: model loaded and wrapped, data built, parts prepared."""
+    chosen, left_out = in_force(policies, options.today, shadow=options.shadow)
     accelerator = _accelerator(recipe, options)
     torch.manual_seed(options.seed)
     parts = _build_parts(recipe)
     base = base_hash(options.model)
-    tokenizer = load_tokenizer(options.model)
-    half = accelerator.mixed_precision == "bf16" and parts.parameters.form == "adapter"
-    model = load_model(options.model, torch.bfloat16 if half else torch.float32)
-    model.to(accelerator.device)
+    with enough_memory(LOADING):
+        tokenizer, model = load_tokenizer(options.model), _load(options, parts, accelerator)
     recipe = _at_width(recipe, model)
-    encoder = Encoder(
-        tokenizer,
-        max_length=recipe.train.max_length,
-        prompt_format=recipe.train.prompt_format,
-        end_ids=_end_ids(model),
-    )
+    encoder = _encoder(tokenizer, model, recipe)
     tokens = recipe.data.answer_tokens
     data = build_data(
-        policies.policies, recipe.data, lambda prompts: generate(model, encoder, prompts, tokens)
+        chosen.policies, recipe.data, lambda prompts: generate(model, encoder, prompts, tokens)
     )
     data = _fitting(parts, data).holding_out(recipe.data.held_out, options.seed)
+    data, blind = _looked_at(data)
     budget = recipe.train.retain_budget
+    main = accelerator.is_main_process
     job = Job(
         model=model,
         encoder=encoder,
@@ -93,16 +102,35 @@ def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
         recipe=recipe,
         parts=parts,
         accelerator=accelerator,
+        policies=chosen,
+        warnings=(*(f"{name} {reason}" for name, reason in left_out.items()), *blind),
         seed=options.seed,
         generator=torch.Generator().manual_seed(options.seed),
         folder=options.out.with_name(f"{options.out.name}.partial"),
         fingerprint=_fingerprint(base, data, recipe, options.seed),
-        retain_budget=_strictest(policies) if budget is None else budget,
-        report=options.report,
+        retain_budget=_strictest(chosen) if budget is None else budget,
+        report=options.report if main else lambda report: None,
         outcome={"base_hash": base},
     )
+    for warning in job.warnings if main else ():
+        options.warn(warning)
     _attach(job)
     return job
+
+
+def _encoder(tokenizer: Any, model: Any, recipe: Recipe) -> Encoder:
+    return Encoder(
+        tokenizer,
+        max_length=recipe.train.max_length,
+        prompt_format=recipe.train.prompt_format,
+        end_ids=_end_ids(model),
+    )
+
+
+def _load(options: Options, parts: Parts, accelerator: Any) -> Any:
+    half = accelerator.mixed_precision == "bf16" and parts.parameters.form == "adapter"
+    model = load_model(options.model, torch.bfloat16 if half else torch.float32)
+    return model.to(accelerator.device)
 
 
 def _attach(job: Job) -> None:
@@ -156,6 +184,20 @@ def _fitting(parts: Parts, data: Data) -> Data:
     return data
 
 
+def _looked_at(data: Data) -> tuple[Data, list[str]]:
+    """The data with rows for the looks, and a warning where these have to be the shipped ones.
+
+    A budget that looks at nothing would let everything pass.
+    """
+    if data.held or data.keep():
+        return data, []
+    warning = (
+        "there are no rows to keep: the retain budget is held on the general questions that ship "
+        "with guard alone; give `retain` pairs or prompts of what must stay"
+    )
+    return replace(data, held=general_rows()), [warning]
+
+
 def _accelerator(recipe: Recipe, options: Options) -> Any:
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
@@ -195,7 +237,7 @@ def _strictest(policies: PolicySet) -> float:
 
 
 def _fingerprint(base: str, data: Data, recipe: Recipe, seed: int) -> str:
-    named = [__version__, base, data.hash, recipe.as_dict(), seed]
+    named = [__version__, FORMAT, base, data.hash, recipe.as_dict(), seed]
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 
@@ -207,7 +249,7 @@ def _save(job: Job, folder: Path) -> None:
     (folder / "history.json").write_text(json.dumps(job.history), "utf-8")
 
 
-def _card(policies: PolicySet, job: Job, options: Options) -> dict[str, Any]:
+def _card(job: Job, options: Options) -> dict[str, Any]:
     outcome = dict(job.outcome)
     return {
         "guard": __version__,
@@ -217,8 +259,9 @@ def _card(policies: PolicySet, job: Job, options: Options) -> dict[str, Any]:
         "sources": list(job.recipe.sources),
         "seed": options.seed,
         "base": {"hash": outcome.pop("base_hash"), "path": str(options.model)},
-        "policy_set": policies.hash,
-        "policies": {policy.name: policy.hash for policy in policies.policies},
+        "policy_set": job.policies.hash,
+        "policies": {policy.name: policy.hash for policy in job.policies.policies},
+        "warnings": list(job.warnings),
         "data": {
             "hash": job.data.hash,
             "forget": len(job.data.forget),

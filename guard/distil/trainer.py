@@ -41,7 +41,8 @@ OnReport = Callable[[Report], None]
 class Trainer:
     """Runs a stepper over the sampler's epochs; resumable to the same weights.
 
-    A procedure may give `steps` of its own (roll-outs): a function from epoch to steps.
+    A procedure may give `steps` of its own (roll-outs): a function from epoch to steps. One whose
+    start is not within the budget `waits` for the first look that is before its patience runs out.
     """
 
     def __init__(
@@ -50,10 +51,12 @@ class Trainer:
         stepper: Stepper,
         *,
         steps: Callable[[int], Iterator[Sequence[Micro]]] | None = None,
+        waits: bool = False,
     ) -> None:
         self.job = job
         self.stepper = stepper
         self._steps = steps or self._sampled
+        self._waits = waits
 
     def run(self) -> None:
         """Trains. Raises `DistilError`, and `BudgetSpent` when not one look was within budget."""
@@ -79,7 +82,8 @@ class Trainer:
             job.report(
                 Report(job.step, job.total_steps, losses, loss, left, peak_bytes(), job.model)
             )
-            if probe.over >= job.recipe.train.patience:
+            patient = self._waits and probe.best is None
+            if probe.over >= job.recipe.train.patience and not patient:
                 break
         if probe.over:
             self._stop(probe)
@@ -88,6 +92,7 @@ class Trainer:
             "probe_rows": len(probe.rows),
             "probe_start": probe.start,
             "probe_allowed": probe.allowed,
+            "probe_kept": probe.kept,
         }
 
     def _stop(self, probe: Probe) -> None:
@@ -106,12 +111,6 @@ class Trainer:
     def _step(self, micros: Sequence[Micro]) -> dict[str, float]:
         try:
             return self.stepper.step(micros)
-        except torch.OutOfMemoryError as error:
-            raise DistilError(
-                "out of memory: halve train.batch_size and double train.accumulation, set "
-                "train.gradient_checkpointing: true, lower train.max_length, or train an adapter "
-                "(parameters: lora)"
-            ) from error
         except DistilError as error:
             raise DistilError(f"step {self.job.step + 1}: {error}") from error
 
@@ -121,9 +120,9 @@ class Trainer:
 
     def _total(self) -> int:
         train = self.job.recipe.train
+        self.job.epoch_steps = an_epoch = max(1, sum(1 for _ in self._steps(0)))
         if train.max_steps:
             return train.max_steps
-        an_epoch = max(1, sum(1 for _ in self._steps(0)))
         return max(train.epochs, math.ceil(train.least_steps / an_epoch)) * an_epoch
 
     def _rest(self) -> Iterator[Sequence[Micro]]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from guard.doctor import adapters, arguments, channels, chat, logprobs, plugin, rewinding, server
+from guard.doctor import (
+    adapters,
+    arguments,
+    channels,
+    chat,
+    logprobs,
+    plugin,
+    rewinding,
+    server,
+    weights,
+)
 from guard.doctor.finding import Finding
 from guard.doctor.patient import Patient
 from guard.errors import EngineError, UpstreamError
@@ -14,6 +24,7 @@ Check = Callable[[Patient], Awaitable[list[Finding]]]
 CHECKS: Mapping[str, Check] = {
     "server": server.check,
     "adapters": adapters.check,
+    "weights": weights.check,
     "plugin": plugin.check,
     "arguments": arguments.check,
     "logprobs": logprobs.check,

@@ -17,12 +17,14 @@ PROMPT = "The capital of France is"
 @dataclass(frozen=True, slots=True)
 class Patient:
     """`model`: the one that is asked; `models`: all that are listed, as the server lists them;
-    `shelf`: the directory shared with its plugin, if any."""
+    `shelf`: the directory shared with its plugin, if any; `reroute`: the second server, on which
+    the weights that have forgotten are served, if there is one."""
 
     upstream: Upstream
     model: str
     models: tuple[Mapping[str, Any], ...]
     shelf: Shelf | None = None
+    reroute: Upstream | None = None
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON (None for anything else). Raises UpstreamError."""

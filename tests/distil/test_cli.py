@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,36 @@ def test_a_run_prints_its_card(random_llama: Path, policies: Path, tmp_path: Pat
     assert json.loads((out / "guard.json").read_text("utf-8")) == card
     code, said = run(*arguments)
     assert (code, "exists" in said) == (2, True)
+
+
+def test_what_is_left_out_is_said_beside_the_card(
+    random_llama: Path, policies: Path, tmp_path: Path
+) -> None:
+    """On stderr, so that stdout stays JSON; `--shadow` takes along what only watches."""
+    content = yaml.safe_load(policies.read_text("utf-8"))
+    for name, change in (("past", {"until": date(2020, 1, 1)}), ("watches", {"mode": "shadow"})):
+        path = policies.with_name(f"{name}.yaml")
+        path.write_text(yaml.safe_dump({**content, "name": name, **change}), "utf-8")
+    arguments = [
+        "distil", "--policies", policies.parent, "--model", random_llama, *QUICK,
+        "--out", tmp_path / "out", "--set", "train.max_steps=1", "--shadow",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    card = json.loads(result.stdout)
+    assert list(card["policies"]) == ["invented", "watches"]
+    assert card["warnings"] == [result.stderr.removeprefix("warning: ").rstrip()]
+    assert "past is past its `until`" in result.stderr
+
+
+@pytest.mark.parametrize(("rank", "speaks"), [("0", True), ("1", False)])
+def test_one_process_of_several_prints(
+    tmp_path: Path, policies: Path, monkeypatch: pytest.MonkeyPatch, rank: str, speaks: bool
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr("guard.distil.run.distil", lambda *_: {"outcome": {"stopped": "early"}})
+    arguments = ["--policies", policies, "--model", tmp_path, "--out", tmp_path / "o", "--json"]
+    code, said = run(*arguments)
+    assert (code, bool(said)) == (1, speaks)
 
 
 def test_a_run_that_spends_its_budget_says_so(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from guard.distil.axes import Losses
 from guard.distil.combine.bilevel import bilevel
-from guard.distil.combine.gu import GUConfig, candidate, realised
+from guard.distil.combine.gu import GU, GUConfig, candidate, realised
 from guard.distil.combine.primal_dual import ascend
 from guard.distil.geometry import into_cone, orthonormal
 from guard.distil.job import Job
@@ -298,6 +298,38 @@ def test_the_price_survives_a_checkpoint(make_job: MakeJob) -> None:
     again = type(part)(part.config)
     again.load_state_dict(part.state_dict())
     assert again.state_dict() == part.state_dict()
+
+
+def test_the_price_stays_for_passes_over_the_rows_not_for_shares_of_the_run(
+    make_job: MakeJob,
+) -> None:
+    """Two steps a pass; least_steps makes ten passes of the two epochs."""
+    combine = {"method": "primal_dual", "bound": 1e-3, "start": 1.0, "warmup": 3.0}
+    train = {"epochs": 2, "least_steps": 20, "lr": 1e-6, "check_every": 100}
+    job = make_job(combine=combine, train=train)
+    job.retain_budget = 1e6
+    job.report = lambda now: prices.append(now.losses["lambda"])
+    prices: list[float] = []
+    job.parts.procedure.run(job)
+    assert job.epoch_steps == 2 and job.total_steps == 20
+    assert [price == 1.0 for price in prices] == [True] * 6 + [False] * 14
+
+
+def test_gu_takes_up_what_a_checkpoint_gave_back_wherever_it_trains(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints are read to the CPU; the device of the new gradient stands for a GPU."""
+    _, stepper = ready(make_job, combine="gu")
+    part = stepper.job.parts.combine
+    assert isinstance(part, GU)
+    part.load_state_dict({"history": [torch.zeros(3)]})
+    new = torch.zeros(3, device="meta")
+    seen: list[Tensor] = []
+    monkeypatch.setattr(part._apart, "taken", lambda job: (new, new))
+    monkeypatch.setattr("guard.distil.combine.gu.candidate", lambda *given: seen.append(given[2]))
+    monkeypatch.setattr("guard.distil.combine.gu.write_gradient", lambda job, vector: None)
+    part.after_backward(stepper.job)
+    assert seen[0].device.type == "meta" and seen[0].shape == (3, 2)
 
 
 def test_gu_remembers_across_a_checkpoint(make_job: MakeJob) -> None:

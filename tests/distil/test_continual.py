@@ -83,6 +83,40 @@ def test_a_sequence_that_was_cut_off_goes_on(
     assert _same(_tensors(tmp_path / "whole", "adapter_model"), _tensors(cut.out, "adapter_model"))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"forget": "idk", "parameters": {"method": "lora", "dropout": 0.3}},
+        {"combine": "gu"},
+        {"combine": {"method": "primal_dual", "start": 1.0, "warmup": 0.0, "bound": 0.5}},
+    ],
+    ids=["drawn refusals and dropout", "remembered gradients", "price"],
+)
+def test_a_request_that_was_cut_off_at_once_goes_on_with_what_was_remembered(
+    random_llama: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+) -> None:
+    distil(REQUESTS, _recipe(**changes), Options(random_llama, tmp_path / "whole"))
+    step, done = AxisStepper.step, 0
+
+    def interrupted(self: AxisStepper, micros: Any) -> dict[str, float]:
+        nonlocal done
+        done += 1
+        if done == 4:  # the first of the second request
+            raise KeyboardInterrupt
+        return step(self, micros)
+
+    cut = Options(random_llama, tmp_path / "cut")
+    with monkeypatch.context() as patched:
+        patched.setattr(AxisStepper, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            distil(REQUESTS, _recipe(**changes), cut)
+    distil(REQUESTS, _recipe(**changes), cut)
+    assert _same(_tensors(tmp_path / "whole", "adapter_model"), _tensors(cut.out, "adapter_model"))
+
+
 def test_a_request_that_costs_too_much_leaves_those_before_it(
     random_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

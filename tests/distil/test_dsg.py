@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from guard.distil.blocks import blocks
-from guard.distil.errors import DistilError
+from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.generation import generate
 from guard.distil.guardrail import Guarded, Guardrail, load_guarded
+from guard.distil.probe import Probe, mean_loss, probe_rows
 from guard.distil.procedures.dsg import chosen_features
 from guard.distil.sae import SAE
 from tests.distil.conftest import MakeJob, scores
@@ -89,3 +90,25 @@ def test_dsg_end_to_end(bare: MakeJob, random_llama: Path, tmp_path: Path) -> No
     assert not torch.allclose(scores(loaded, job), scores(base, job), atol=1e-3)
     with pytest.raises(DistilError, match="no guardrail"):
         load_guarded(base, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("within", "features"),
+    [([1], 4), ([0, 1], 2), ([0, 0, 1], 1), ([0, 0, 0], None)],
+    ids=["all", "half", "one", "none"],
+)
+def test_dsg_takes_as_many_features_as_the_budget_bears(
+    bare: MakeJob, monkeypatch: pytest.MonkeyPatch, within: list[int], features: int | None
+) -> None:
+    procedure = {"method": "dsg", "latents": 64, "k": 4, "steps": 10, "ratio_percentile": 50.0}
+    job = bare({**procedure, "tau_percentile": 0.0, "features": 4})
+    looks = iter(within)
+    monkeypatch.setattr(Probe, "allowed", property(lambda _: 1e6 * next(looks, 0)))
+    if features is None:
+        with pytest.raises(BudgetSpent, match="tau_percentile"):
+            job.parts.procedure.run(job)
+        return
+    job.parts.procedure.run(job)
+    assert len(job.outcome["features"]) == features
+    assert ("stopped" in job.outcome) == (features < 4)
+    assert job.outcome["probe_kept"] == pytest.approx(mean_loss(job, probe_rows(job)))

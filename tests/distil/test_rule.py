@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from guard.distil.axes import Micro
 from guard.distil.boundary import NAMES, boundary_prompts
+from guard.distil.pairing import paired
+from guard.distil.procedures.rule import RULEConfig, RULEStepper
 from guard.distil.refusals import REFUSALS
 from guard.distil.rewards import advantages, distance, is_refusal, policy_loss, reward
 from tests.distil.conftest import MakeJob
@@ -76,6 +79,38 @@ def test_boundary_prompts_name_somebody_else(make_job: MakeJob) -> None:
     for row in rows:
         assert "Ottoline Varga" not in (row.prompt or "")
         assert any(name in (row.prompt or "") for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "size", "expected"),
+    [
+        (0.0, 10, 2, [0, 0, 0, 0, 0]),
+        (0.1, 10, 2, [1, 0, 0, 0, 0]),
+        (0.3, 10, 2, [1, 1, 0, 1, 0]),
+        (1.0, 10, 4, [4, 4, 2]),
+        (2.0, 10, 4, [8, 8, 4]),
+        (0.28, 25, 25, [7]),
+    ],
+)
+def test_boundary_rows_are_met_as_often_as_configured(
+    make_job: MakeJob, share: float, rows: int, size: int, expected: list[int]
+) -> None:
+    """In an epoch, evenly, whatever the pool."""
+    job = make_job(train={"batch_size": size})
+    forget = [(row, 1.0) for row in (job.data.forget * rows)[:rows]]
+    steps = paired(job, torch.Generator().manual_seed(0), forget, job.data.retain, share)
+    assert [len(micro.retain) for micros in steps for micro in micros] == expected
+
+
+def test_an_attempt_weighs_the_same_on_either_side(
+    bare: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bare({"method": "rule", "group": 2, "tokens": 3}, {"parameters": "lora"})
+    stepper = RULEStepper(job, RULEConfig(), steered=0)
+    monkeypatch.setattr(stepper, "_tried", lambda rows, *, forgotten: torch.tensor(1.0))
+    losses = stepper.losses(Micro(job.data.forget[:2], job.data.retain[:1]))
+    assert losses.retain is not None and float(losses.retain) == 0.5
+    assert stepper.losses(Micro(job.data.forget[:2])).retain is None
 
 
 def test_rule_runs_both_stages(bare: MakeJob) -> None:

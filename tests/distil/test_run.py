@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -283,17 +284,53 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_move(
     assert all(torch.equal(before[name], p) for name, p in job.trained.items())
 
 
-def test_out_of_memory_says_what_to_change(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+def test_the_card_says_what_went_and_what_stayed(random_llama: Path, tmp_path: Path) -> None:
+    """On either side at the start and at the end, and the look at what is kept."""
+    train = {"lr": 1e-2, "max_steps": 2, "check_every": 1}
+    recipe = _recipe(forget="gradient_ascent", parameters="full", train=train)
+    card = distil(policy_set(), recipe, Options(random_llama, tmp_path / "out"))
+    outcome = card["outcome"]
+    before, after = outcome["forget_loss"]
+    assert after > before
+    assert outcome["retain_loss"][1] != outcome["retain_loss"][0]
+    last = json.loads((tmp_path / "out" / "history.json").read_text("utf-8"))[-1]["probe"]
+    assert outcome["probe_kept"] == last != outcome["probe_start"]
+
+
+PAST = Policy("past", pairs=FORGET, until=date(2020, 1, 1))
+WATCHES = Policy("watches", pairs=FORGET, mode="shadow", distil=Distil(retain_budget=100.0))
+
+
+@pytest.mark.parametrize(("shadow", "baked"), [(False, []), (True, ["watches"])])
+def test_policies_that_are_not_enforced_are_left_out_and_said(
+    random_llama: Path, tmp_path: Path, shadow: bool, baked: list[str]
 ) -> None:
-    job = make_job()
+    said: list[str] = []
+    policies = PolicySet((*policy_set().policies, PAST, WATCHES))
+    options = Options(random_llama, tmp_path / "out", shadow=shadow, warn=said.append)
+    card = distil(policies, _recipe(train={"max_steps": 1}), options)
+    assert list(card["policies"]) == ["invented", *baked]
+    assert card["warnings"] == said
+    assert ["past" in text or "watches" in text for text in said] == [True] * (2 - shadow)
+    with pytest.raises(DistilError, match="past is past its `until`"):
+        distil(PolicySet((PAST,)), _recipe(), Options(random_llama, tmp_path / "other"))
 
-    def exhausted(*_: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(AxisStepper, "step", exhausted)
-    with pytest.raises(DistilError, match=r"train\.batch_size"):
-        job.parts.procedure.run(job)
+def test_a_budget_without_rows_to_keep_is_held_on_general_rows(
+    random_llama: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    recipe = _recipe(
+        forget="gradient_ascent", retain="none", parameters="full", data={"general": "none"},
+        train={"lr": 1e-2, "max_steps": 6, "check_every": 1, "retain_budget": 0.003,
+               "probe_rows": 4, "patience": 1, "warmup": 0.5},
+    )  # fmt: skip
+    options = Options(random_llama, tmp_path / "out", warn=said.append)
+    card = distil(policy_set(retain_pairs=(), retain_prompts=()), recipe, options)
+    assert card["outcome"]["probe_rows"] == 4
+    assert card["outcome"]["stopped"] == "retain budget spent"
+    assert card["data"]["general"] == 0, "looked at, never trained on"
+    assert card["warnings"] == said and "no rows to keep" in said[0]
 
 
 @pytest.mark.parametrize(

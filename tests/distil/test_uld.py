@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from guard.distil.assisted import Assisted, combined, first_layers, load_assisted
-from guard.distil.errors import DistilError
+from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.generation import generate
+from guard.distil.probe import Probe, mean_loss, probe_rows, side_losses
 from guard.distil.procedures.uld import flatness
 from tests.distil.conftest import MakeJob, scores
 from tests.distil.numeric import Array, assert_same
@@ -99,11 +100,12 @@ def test_first_layers_share_weights(random_llama: Path) -> None:
 def test_uld_end_to_end(bare: MakeJob, random_llama: Path, tmp_path: Path) -> None:
     procedure = {"method": "uld", "layers": 1, "r": 4, "dropout": 0.0}
     job = bare(procedure, epochs=4, lr=1e-2, batch_size=4)
+    before = side_losses(job)
     job.parts.procedure.run(job)
     base = untouched(random_llama)
     for name, parameter in base.named_parameters():
         assert torch.equal(parameter, dict(job.model.base.named_parameters())[name])
-    assert job.outcome["forget_loss"][1] > job.outcome["forget_loss"][0]
+    assert side_losses(job)["forget"] > before["forget"]
     job.parts.procedure.save(job, tmp_path / "made")
     loaded = load_assisted(base, tmp_path / "made")
     assert torch.allclose(scores(loaded, job), scores(job.model, job), atol=1e-5)
@@ -112,3 +114,25 @@ def test_uld_end_to_end(bare: MakeJob, random_llama: Path, tmp_path: Path) -> No
         load_assisted(base, tmp_path)
     with pytest.raises(RuntimeError):
         loaded.train()
+
+
+@pytest.mark.parametrize(
+    ("within", "kept"), [([0, 0, 0, 1, 0, 0], 4), ([0, 0, 0, 0, 0, 0], None)], ids=["once", "never"]
+)
+def test_uld_keeps_the_retain_budget_as_a_pair(
+    bare: MakeJob, monkeypatch: pytest.MonkeyPatch, within: list[int], kept: int | None
+) -> None:
+    """Looks past the budget do not end the run before the first that is within it."""
+    looks = iter(within)
+    monkeypatch.setattr(Probe, "allowed", property(lambda _: 1e6 * next(looks, 0)))
+    procedure = {"method": "uld", "layers": 1, "r": 4}
+    job = bare(procedure, epochs=6, check_every=1, batch_size=4, patience=2, lr=1e-2)
+    start = mean_loss(job, probe_rows(job))
+    if kept is None:
+        with pytest.raises(BudgetSpent):
+            job.parts.procedure.run(job)
+        return
+    job.parts.procedure.run(job)
+    assert job.outcome["stopped"] and job.outcome["kept_step"] == kept
+    assert job.outcome["probe_start"] == start
+    assert job.outcome["probe_kept"] == pytest.approx(mean_loss(job, probe_rows(job)))

@@ -24,7 +24,7 @@ def adapter(folder: Path, base: Path) -> Path:
     card: dict[str, Any] = {
         "recipe": {"name": "npo-kl", "description": "d"}, "claim": "behaviour", "form": "adapter",
         "base": {"hash": base_hash(base)}, "policy_set": "f" * 64, "policies": {}, "seed": 0,
-        "outcome": {}, "sources": [],
+        "outcome": {}, "sources": [], "warnings": [],
     }  # fmt: skip
     write_result(folder, lambda to: (to / "adapter_model.safetensors").touch(), card)
     return folder

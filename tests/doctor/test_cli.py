@@ -48,12 +48,23 @@ def test_what_is_found_makes_the_exit_code_1(
     assert "models: [bold]m" in result.stdout  # names are no markup
 
 
+def test_a_second_server_that_is_away_is_a_problem(
+    upstream: ScriptedUpstream, fleet: Fleet, healthy: Healthy
+) -> None:
+    fleet.join("one")
+    result = doctor("--upstream", upstream.url, "--reroute", unreachable_url(), "--json")
+    assert result.exit_code == 1, result.output
+    (found,) = (row for row in json.loads(result.stdout)["findings"] if row["check"] == "weights")
+    assert (found["level"], "no answer" in found["seen"]) == ("problem", True)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("--upstream", unreachable_url()),
         ("--upstream", "ftp://host"),
         ("--upstream", "{url}", "--shelf", "/no/such/directory"),
+        ("--upstream", "{url}", "--reroute", "ftp://host"),
         ("--upstream", "{url}"),  # no key: 401
         (),
     ],

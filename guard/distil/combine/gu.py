@@ -116,7 +116,9 @@ class GU(Combiner[GUConfig]):
         forget, retain = self._apart.taken(job)
         if retain is None:
             raise RuntimeError("gu was given a step without retain rows")
-        self._history = [*self._history, retain][-self.config.rank :]
+        # What a checkpoint gave back is on the CPU.
+        past = [vector.to(retain.device) for vector in self._history]
+        self._history = [*past, retain][-self.config.rank :]
         history = torch.stack(self._history, 1)
         write_gradient(job, candidate(forget, retain, history, denominators(job), self.config))
 

@@ -21,8 +21,8 @@ class PrimalDualConfig:
     """`bound`: the retain loss, in nats, that must not be passed; when None it follows from the
     start: `spend` of the run's retain budget over the start model's own loss, so that the price
     rises before the run has to stop. `start`: the first price (lambda), 100 as published for
-    TOFU. `rate`: eta of its ascent. `warmup`: the epochs in which it stays. `every`: how often it
-    moves, by the mean loss since.
+    TOFU. `rate`: eta of its ascent. `warmup`: the passes over the rows in which it stays. `every`:
+    how often it moves, by the mean loss since.
     """
 
     bound: Annotated[float, Field(ge=0)] | None = None
@@ -87,7 +87,7 @@ class PrimalDual(Combiner[PrimalDualConfig]):
         if job.accelerator.num_processes > 1:  # one price for all
             loss = job.accelerator.reduce(loss, "mean")
         self._seen.append(float(loss))
-        epoch = max(1, round(job.total_steps / job.recipe.train.epochs))
+        epoch = max(1, job.epoch_steps)
         if job.step + 1 <= self.config.warmup * epoch:
             self._seen = []
         elif self.config.every == "step" or (job.step + 1) % epoch == 0:

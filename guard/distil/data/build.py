@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from guard.distil.data.general import general_rows
-from guard.distil.data.policies import forget_rows, retain_rows
+from guard.distil.data.policies import forget_rows, namesake_rows, retain_rows
+from guard.distil.data.sorting import Sorter
 from guard.distil.data.wordings import worded
 from guard.distil.errors import DistilError
 from guard.distil.recipe import DataConfig
@@ -21,33 +22,34 @@ def build_data(policies: Iterable[Policy], config: DataConfig, answer: Answer) -
     """The rows of these policies.
 
     A retain row that names an entity to be forgotten, or asks a forgotten question, is dropped
-    and listed. Raises `DistilError` when nothing is left to forget.
+    and listed, and so is a forget row about a namesake who stays. Raises `DistilError` when
+    nothing is left to forget.
     """
     policies = tuple(policies)
-    forget = tuple(forget_rows(policies))
-    if not forget:
+    sorter = Sorter(policies)
+    asked = tuple(forget_rows(policies))
+    if not asked:
         raise DistilError("the policies forget nothing that can be trained on")
-    retain, dropped = _apart(tuple(retain_rows(policies)), forget, policies)
+    forget, others = sorter.forgotten(_answered(asked, answer))
+    if not forget:
+        raise DistilError(
+            "there is nothing to forget: the start model answers none of the policies' questions, "
+            "or speaks of namesakes who stay; give the answers that must go as `pairs` or `texts`"
+        )
+    retain, dropped = sorter.kept(tuple(retain_rows(policies)), asked)
+    retain = _answered(retain, answer)
     general = () if config.general == "none" else general_rows()
     if config.general == "model":
         general = tuple(replace(row, answer="") for row in general)
-    forget = tuple(worded(_answered(forget, answer), config.wordings))
-    return Data(forget, _answered(retain, answer), _answered(general, answer), dropped)
-
-
-def _apart(
-    retain: tuple[Row, ...], forget: tuple[Row, ...], policies: tuple[Policy, ...]
-) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """Retain rows that say nothing that must go, and the ids of those that do."""
-    asked = {row.prompt.casefold() for row in forget if row.prompt}
-    names = [name.casefold() for policy in policies for name in policy.names]
-    kept: list[Row] = []
-    dropped: list[Row] = []
-    for row in retain:
-        text = f"{row.prompt} {row.answer}".casefold()
-        again = (row.prompt or "").casefold() in asked or any(name in text for name in names)
-        (dropped if again else kept).append(row)
-    return tuple(kept), tuple(row.id for row in dropped)
+    general = _answered(general, answer)
+    told, mixed = sorter.namesakes(_answered(tuple(namesake_rows(policies)), answer))
+    # Alone they would stand for all that is kept; so they join the general rows then.
+    if general and not retain:
+        general = (*general, *told)
+    else:
+        retain = (*retain, *told)
+    left_out = tuple(row.id for row in (*dropped, *others, *mixed))
+    return Data(tuple(worded(forget, config.wordings)), retain, general, left_out)
 
 
 def _answered(rows: tuple[Row, ...], answer: Answer) -> tuple[Row, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from guard.distil.axes import Procedure
-from guard.distil.checkpoints import Checkpoints
+from guard.distil.checkpoints import Checkpoints, rng_state, set_rng_state
 from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.job import Job
 from guard.distil.part import Axis
@@ -63,7 +63,8 @@ class Continual(Procedure[ContinualConfig]):
             records.append(_record(job, part, name, order[: number + 1]))
             job.history += [{"request": name, **line} for line in part.history]
             job.step += part.step
-            done.save({"weights": _weights(job), "records": records, "history": job.history})
+            if job.accelerator.is_main_process:
+                done.save({"records": records, **_state(job)})
         if not records:
             raise BudgetSpent("the first request already costs more than the retain budget")
         job.outcome |= {"requests": records, "probe_start": start, "steps": job.step}
@@ -115,10 +116,26 @@ def _take_up(job: Job, done: Checkpoints) -> list[dict[str, Any]]:
     if state is None:
         return []
     _set_weights(job, state["weights"])
+    for each in job.parts:
+        each.load_state_dict(state["parts"][str(each.about.axis)])
+    job.generator.set_state(state["generator"])
+    set_rng_state(state["rng"])
     job.history = list(state["history"])
     records: list[dict[str, Any]] = state["records"]
     job.step = sum(record["steps"] for record in records)
     return records
+
+
+def _state(job: Job) -> dict[str, Any]:
+    """What the next request begins with: the parts go on with what they remember, and so does all
+    that is drawn."""
+    return {
+        "weights": _weights(job),
+        "parts": {str(each.about.axis): each.state_dict() for each in job.parts},
+        "generator": job.generator.get_state(),
+        "rng": rng_state(),
+        "history": job.history,
+    }
 
 
 def _weights(job: Job) -> dict[str, torch.Tensor]:

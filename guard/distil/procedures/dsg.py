@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from guard.distil.axes import Procedure
 from guard.distil.blocks import batches, blocks, seen
-from guard.distil.errors import DistilError
+from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.guardrail import Guarded, Guardrail, counted, firing, save_guardrail
 from guard.distil.hidden import layer_of
 from guard.distil.job import Job
 from guard.distil.part import Axis, Claim, Need
-from guard.distil.probe import mean_loss
+from guard.distil.probe import Probe
 from guard.distil.registry import register
 from guard.distil.rows import Row
 from guard.distil.sae import SAE, explained, load_sae, train_sae
@@ -85,10 +85,13 @@ class DSG(Procedure[DSGConfig]):
 
     @torch.no_grad()
     def run(self, job: Job) -> None:
-        """Scores, chooses, and sets the threshold. Raises `DistilError` when nothing stands out."""
+        """Scores, chooses, and sets the threshold, with as many features as the budget bears.
+
+        Raises `DistilError` when nothing stands out, and `BudgetSpent` when one is too many.
+        """
         config = self.config
         base = job.model.requires_grad_(False).eval()
-        before = [mean_loss(job, rows) for rows in (job.data.forget, job.data.keep())]
+        probe = Probe.of(job, job.retain_budget)
         layer = layer_of(job, config.layer, config.depth)
         forget = self._states(job, layer, job.data.forget)
         retain = self._states(job, layer, job.data.keep())
@@ -99,18 +102,37 @@ class DSG(Procedure[DSGConfig]):
         )
         if not features:
             raise DistilError("no feature fires on what must go and is rare on what stays")
-        tau = _threshold(sae, retain, features, config.tau_percentile)
-        self.rail = Guardrail(sae, layer, features, tau, config.clamp)
+        loss = self._guard(job, Guardrail(sae, layer, features, 0.0, config.clamp), retain, probe)
         job.model = job.wrapped = Guarded(base, self.rail)
-        after = [mean_loss(job, rows) for rows in (job.data.forget, job.data.keep())]
+        if len(self.rail.features) < len(features):
+            job.outcome["stopped"] = "retain budget spent"
         job.outcome |= {
             "layer": layer,
-            "features": list(features),
-            "tau": tau,
+            "features": list(self.rail.features),
+            "tau": self.rail.tau,
             "explained": explained(sae, torch.cat(retain)),
-            "forget_loss": [before[0], after[0]],
-            "retain_loss": [before[1], after[1]],
+            "probe_start": probe.start,
+            "probe_allowed": probe.allowed,
+            "probe_kept": loss,
         }
+
+    def _guard(self, job: Job, rail: Guardrail, retain: list[Tensor], probe: Probe) -> float | None:
+        """Sets `rail` with all features, else half as many and so on; gives the look's loss."""
+        count = len(rail.features)
+        while count:
+            features = rail.features[:count]
+            tau = _threshold(rail.sae, retain, features, self.config.tau_percentile)
+            self.rail = replace(rail, features=features, tau=tau)
+            job.judged = Guarded(job.model, self.rail)
+            loss, within = probe.look(job)
+            job.history.append({"features": count, "probe": loss})
+            if within:
+                return loss
+            count //= 2
+        raise BudgetSpent(
+            "a single feature costs more of what is retained than the budget allows; raise "
+            "procedure.tau_percentile, lower procedure.clamp, or raise train.retain_budget"
+        )
 
     def save(self, job: Job, folder: Path) -> None:
         """The guardrail; the base is as it was."""

@@ -32,7 +32,7 @@ from guard.distil.trainer import Trainer
 class RULEConfig:
     """Rejection steering: `steer_share` of the forget prompts, `steer_epochs`. Then, for
     `train.epochs`, `group` answers of at most `tokens` tokens to each forget prompt and to
-    boundary prompts, `boundary_share` of their number. `clip` and `kl` as in GRPO.
+    boundary prompts, `boundary_share` of their number in every epoch. `clip` and `kl` as in GRPO.
     """
 
     steer_share: Annotated[float, Field(gt=0, le=1)] = 0.12
@@ -54,14 +54,19 @@ class RULEStepper(AxisStepper):
         self.rewards: list[float] = []
 
     def losses(self, micro: Micro, *, penalised: bool = True) -> Losses:
-        """`retain` is what the boundary rows' answers cost, None while steering."""
+        """`retain` is what the boundary rows' answers cost, None while steering and where none is
+        beside. An attempt weighs the same on either side.
+        """
         micro = micro.share(self.job.accelerator.process_index, self.job.accelerator.num_processes)
         if self.job.step < self.steered:
             said = drawn(self.job, len(micro.forget))
             batch = self.job.batch_saying(micro.forget, said)
             return Losses(mean_nll(self.job.logits(batch), batch.labels).mean(), None, {})
         forget = self._tried(micro.forget, forgotten=True)
-        retain = self._tried(micro.retain, forgotten=False) if micro.retain else None
+        retain = None
+        if micro.retain:
+            share = len(micro.retain) / len(micro.forget)
+            retain = share * self._tried(micro.retain, forgotten=False)
         return Losses(forget, retain, {})
 
     def _tried(self, rows: Sequence[Row], *, forgotten: bool) -> Tensor:
@@ -121,7 +126,8 @@ class RULE(Procedure[RULEConfig]):
             steering = epoch < self.config.steer_epochs
             rows = tuple((row, 1.0) for row in (some if steering else asked))
             beside = () if steering else boundary
-            yield from paired(job, epoch_generator(job, epoch), rows, beside)
+            draw = epoch_generator(job, epoch)
+            yield from paired(job, draw, rows, beside, self.config.boundary_share)
 
         steered = sum(sum(1 for _ in steps(e)) for e in range(self.config.steer_epochs))
         tried = job.recipe.train.epochs * sum(1 for _ in steps(self.config.steer_epochs))

@@ -15,7 +15,7 @@ from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.job import Job
 from guard.distil.losses import mean_nll
 from guard.distil.part import Axis, Claim, Need
-from guard.distil.probe import Probe, mean_loss
+from guard.distil.probe import Probe
 from guard.distil.registry import register
 from guard.distil.rows import Row
 
@@ -78,7 +78,6 @@ class SSD(Procedure[SSDConfig]):
         """
         data = job.data
         probe = Probe.of(job, job.retain_budget)
-        before = mean_loss(job, data.forget)
         forget = importance(job, data.forget)
         whole = importance(job, (*data.forget, *data.retain, *data.general))
         start = {name: p.detach().clone() for name, p in job.trained.items()}
@@ -96,9 +95,9 @@ class SSD(Procedure[SSDConfig]):
                 job.outcome |= {
                     "alpha": alpha,
                     "dampened_weights": count,
-                    "forget_loss": [before, mean_loss(job, data.forget)],
                     "probe_start": probe.start,
                     "probe_allowed": probe.allowed,
+                    "probe_kept": loss,
                 }
                 return
         raise BudgetSpent(

@@ -22,7 +22,7 @@ from guard.distil.losses import answer_positions, masked_mean, mean_nll, weighte
 from guard.distil.pairing import paired
 from guard.distil.parameters.lora import ATTENTION, MLP
 from guard.distil.part import Axis, Claim, Need
-from guard.distil.probe import mean_loss
+from guard.distil.probe import mean_loss, probe_rows
 from guard.distil.registry import register
 from guard.distil.sampling import epoch_generator
 from guard.distil.stepper import AxisStepper
@@ -86,29 +86,23 @@ class ULD(Procedure[ULDConfig]):
     form: ClassVar[str | None] = "runtime"
 
     def run(self, job: Job) -> None:
-        """Trains the assistant; the retain budget is looked at on the pair, at the end."""
+        """Trains the assistant; the looks are at what the pair costs beside the base alone.
+
+        Untrained, the assistant has the base subtracted from itself, which is far past any budget.
+        """
         base = job.model.requires_grad_(False).eval()
         self.layers = max(1, min(self.config.layers, layers(base) - 1))
-        before = [mean_loss(job, rows) for rows in (job.data.forget, job.data.keep())]
+        job.probe_start = mean_loss(job, probe_rows(job))
         job.parts = replace(job.parts, combine=WeightedSum(WeightedSumConfig()))
         self.assistant = job.model = self._assistant(base)
         job.wrapped = job.accelerator.prepare(job.model)
-        budget, job.retain_budget = job.retain_budget, math.inf
+        pair = Assisted(base, self.assistant, self.config.weight, self.config.tau)
+        job.judged = pair
         stepper = _Remembering(job)
         stepper.flat = self.config.flat
-        Trainer(job, stepper, steps=lambda epoch: _steps(job, epoch)).run()
-        job.retain_budget = budget
-        job.model = job.wrapped = Assisted(
-            base, self.assistant.eval(), self.config.weight, self.config.tau
-        )
-        after = [mean_loss(job, rows) for rows in (job.data.forget, job.data.keep())]
-        for name in ("probe_start", "probe_allowed", "probe_rows"):
-            job.outcome.pop(name, None)
-        job.outcome |= {
-            "layers": self.layers,
-            "forget_loss": [before[0], after[0]],
-            "retain_loss": [before[1], after[1]],
-        }
+        Trainer(job, stepper, steps=lambda epoch: _steps(job, epoch), waits=True).run()
+        job.model = job.wrapped = job.judged = pair.eval()
+        job.outcome["layers"] = self.layers
 
     def save(self, job: Job, folder: Path) -> None:
         """The assistant alone."""
