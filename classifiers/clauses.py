@@ -29,7 +29,7 @@ _JOINT = re.compile(
 )
 # What stands apart from the rest of a sentence: behind a dash with spaces, or in brackets.
 _APART = re.compile(r"\s+[-–—]+\s+|\s*—\s*|\s*[()\[\]]\s*")
-# An opening about time or purpose. One about a person ("Regarding ...") is what the rest asks about.
+# An opening about time or purpose. One about a person ("Regarding ...") says whom the rest means.
 _LEAD_IN = re.compile(
     r"^\W*(?:as|at|by|for|from|in|on|since|to|until|with|now|today|so|well|please|hello|hi|hey)\b"
     r"[^,?!.;]{0,60}?,\s*(?=\S)",

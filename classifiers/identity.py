@@ -7,21 +7,25 @@ The same reading takes back a similarity that is only the wording's: "the author
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.dates import Date, dates
 from classifiers.head import Head, packaged
 from classifiers.profile import NOTABLE, Evidence, Profile, Prompt
 from classifiers.signals import Subject
-from classifiers.words import bits, stem, words
+from classifiers.words import Word, bits, general_bits, stem, words
 
 CANDIDATES = 8  # subjects weighed a window, those with most in common first
 LEAST_SHARED = 15.0  # bits in common below which nobody is identified
 RICH = 64  # stored fact words from which a prompt that shares none is not about the subject
 VERBATIM = 0.98  # cosine: the stored prompt itself, whatever it identifies
+FEW = 64  # subjects among whom what a prompt has in common by chance was calibrated
 FOREIGN = 15.0  # bits of other names that contradict, unless more is the subject's
 
 
@@ -41,6 +45,14 @@ class Identities:
             for word in profile.facts | {stem(name) for name in profile.name_words}:
                 holders[word].append(number)
         self._holders = {word: np.array(ids, dtype=np.int64) for word, ids in holders.items()}
+        self._titled: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
+        self._dated: dict[Date, set[int]] = defaultdict(set)
+        for number, profile in self._profiles.items():
+            for first, known in profile.titles.items():
+                self._titled[first] += [(title, number) for title in known]
+            for date in profile.dates:
+                if date.full:
+                    self._dated[date].add(number)
 
     @property
     def threshold(self) -> float:
@@ -61,6 +73,9 @@ class Identities:
             if held is not None:
                 ids.append(held)
                 worth.append(np.full(len(held), value))
+        for number, value in self._certain(prompt.words, prompt.dates):
+            ids.append(np.array([number], dtype=np.int64))
+            worth.append(np.array([value]))
         if not ids:
             return []
         who, place = np.unique(np.concatenate(ids), return_inverse=True)
@@ -69,26 +84,48 @@ class Identities:
         best = [int(who[i]) for i in order if shared[i] >= LEAST_SHARED and int(who[i]) in allowed]
         return best[:CANDIDATES]
 
+    def _certain(self, said: Sequence[Word], found: Iterable[Date]) -> Iterable[tuple[int, float]]:
+        """(subject, bits) of the titles and full dates that a prompt has of any subject: however
+        common their words are, the whole says who is meant."""
+        texts = [word.text for word in said]
+        for start, word in enumerate(texts):
+            for title, number in self._titled.get(word, ()):
+                if tuple(texts[start : start + len(title)]) == title:
+                    yield number, max(LEAST_SHARED, sum(map(general_bits, title)))
+        for date in found:
+            for number in self._dated.get(date, ()):
+                yield number, LEAST_SHARED
+
     def evidence(self, prompt: Prompt, subject: int) -> Evidence:
         """What the prompt has of a subject."""
         return self._profiles[subject].evidence(prompt)
 
-    def probability(self, prompt: Prompt, subject: int, cosine: float) -> float:
-        """In [0, 1]: that the prompt asks about the subject."""
-        return self._head.probability(cosine, self.evidence(prompt, subject))
+    def probability(self, prompt: Prompt, subject: int, cosine: float, among: int = 1) -> float:
+        """In [0, 1]: that the prompt asks about the subject, who is one of so many.
+
+        The best of many is looked at: of N subjects one or other shares N times as often by chance
+        what a single one does, which is log2 N bits less for each (a union bound). A title or a
+        full date tells who is meant among any number.
+        """
+        found = self.evidence(prompt, subject)
+        chance = math.log2(max(among, FEW) / FEW)
+        return self._head.probability(cosine, replace(found, facts=max(0.0, found.facts - chance)))
 
     def could_mean(self, text: str, allowed: frozenset[int]) -> bool:
         """Whether some cosine would make `text` one that asks about a subject of `allowed`."""
+        said = words(text)
         shared = {
             stem(word.text): value
-            for word in words(text)
+            for word in said
             if (value := bits(word.text)) >= NOTABLE and stem(word.text) in self._holders
         }
-        if sum(shared.values()) < LEAST_SHARED:
+        certain = self._certain(said, dates(text))
+        if sum(shared.values()) < LEAST_SHARED and not any(True for _ in certain):
             return False  # not even all subjects together have enough of it
         prompt = Prompt.read(text)
+        many = len(allowed)
         return any(
-            max(self.probability(prompt, subject, cosine) for cosine in (-1.0, 1.0))
+            max(self.probability(prompt, subject, cosine, many) for cosine in (-1.0, 1.0))
             >= self.threshold
             for subject in self.candidates(prompt, allowed)
         )
@@ -119,7 +156,7 @@ def judged(
     probabilities by subject. `near`: subjects with their cosines; `cosine`: that of any subject."""
     prompt = Prompt.read(text)
     chances = {
-        subject: identities.probability(prompt, subject, cosine(subject))
+        subject: identities.probability(prompt, subject, cosine(subject), len(allowed))
         for subject in identities.candidates(prompt, allowed)
     }
     kept = {

@@ -8,6 +8,7 @@ order, with nothing but its middle ones between them, and together tell enough.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from classifiers.signals import NEAR_NAME, Signal, Subject
 from classifiers.words import Word, bits, words
 
 ENOUGH = 29.0  # bits that the words found must tell
+FEW = 64  # subjects up to which that is enough; of more, one or other is met by chance
 SLIP = 5.0  # bits that an edit costs
 INITIAL = 4.0  # bits of a letter that stands for a given name
 SHORTEST = 4  # letters of a word that may be mistyped
@@ -58,13 +60,14 @@ class NearNames:
         The score is the share of the name's bits that were found, at most 1.
         """
         best: dict[int, float] = {}
+        enough = ENOUGH + math.log2(max(len(subjects), FEW) / FEW)
         for text in texts:
             said = words(text) if self._ending else []
             for place, word in enumerate(said):
                 for part in self._alike(word.text):
                     for name in self._ending[part]:
                         if name.subject in subjects:
-                            score = _told(name, said, place)
+                            score = _told(name, said, place, enough)
                             if score > best.get(name.subject, 0.0):
                                 best[name.subject] = score
         return [Signal(NEAR_NAME, subject, best[subject], True) for subject in sorted(best)]
@@ -76,7 +79,7 @@ class NearNames:
         return {part for part in found if slips(word, part) is not None}
 
 
-def _told(name: _Name, said: Sequence[Word], place: int) -> float:
+def _told(name: _Name, said: Sequence[Word], place: int, enough: float) -> float:
     """The share of the name's bits in the words around `place`; 0 when it is not there."""
     reach = len(name.parts)
     around = said[max(0, place - reach) : place + reach + 1]
@@ -93,7 +96,7 @@ def _told(name: _Name, said: Sequence[Word], place: int) -> float:
     if len(places) < len(found) or places[-1] - places[0] >= len(places):
         return 0.0
     total = sum(told for _, told in found)
-    return min(1.0, total / sum(name.worth)) if total >= ENOUGH else 0.0
+    return min(1.0, total / sum(name.worth)) if total >= enough else 0.0
 
 
 def _best(

@@ -22,7 +22,12 @@ NAME_PART_BITS = 15.0
 MOSTLY = 0.5  # the share of a prompt's bits below which facts in it are taken for chance
 WHOLE_BITS = 25.0  # of a stored prompt that nobody asks by chance
 FOLLOWING = 0.3  # what a word is worth right after the one that it is stored behind
-_QUOTED = re.compile(r"(?<!\w)[\"“‘'«‹]([^\"“”‘’«»‹›\n]{3,120}?)[\"”’'»›](?=\W|$)")
+# Each opening mark with its own closing one; an apostrophe within a title ends no title.
+_QUOTED = re.compile(
+    r"(?<!\w)(?:\"([^\"“”«»\n]{3,120}?)\"|“([^\"“”«»\n]{3,120}?)”|«([^«»\n]{3,120}?)»"
+    r"|‹([^‹›\n]{3,120}?)›|‘((?:[^‘’\"\n]|(?<=\w)’(?=\w)){3,120}?)’"
+    r"|'((?:[^'\"\n]|(?<=\w)'(?=\w)){3,120}?)')(?!\w)"
+)
 _PARTS = re.compile(r"\s*[(),:;–—]\s*")  # a title's subtitle and series
 _SMALL_WORDS = "a an and at by de for from in la of on or the to with s"
 _SMALL = frozenset(_SMALL_WORDS.split())
@@ -61,7 +66,7 @@ class Prompt:
     @classmethod
     def read(cls, text: str) -> Prompt:
         found = words(text)
-        spans = [match.span(1) for match in _QUOTED.finditer(text)]
+        spans = [match.span(match.lastindex or 0) for match in _QUOTED.finditer(text)]
         quoted = frozenset(
             index
             for index, word in enumerate(found)
@@ -98,7 +103,7 @@ class Profile:
     def __init__(
         self, names: Iterable[str], stored: Iterable[str], prompts: Iterable[str] = ()
     ) -> None:
-        self._wholes = [whole for prompt in prompts if (whole := _Whole.of(prompt)) is not None]
+        self._wholes = [one for prompt in prompts if (one := _Whole.of(prompt)) is not None]
         self.name_words = {
             word for name in names for word in folded(name) if bits(word) >= NAME_PART_BITS
         }

@@ -17,6 +17,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"(?<=\w)['’ʼ`]s\b", re.IGNORECASE)
 _OPENING = frozenset(" \"'“‘(")
 _ENDING = frozenset(".!?:;\n")
+_INITIAL = re.compile(r"(?<![^\W_])[^\W\d_]\.$")
 _MARKS = re.compile(r"[\u0300-\u036f]")
 # Letters that Unicode does not decompose, as people write them without the sign.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe",
@@ -47,7 +48,10 @@ def words(text: str) -> list[Word]:
     found = []
     for match in _TOKEN.finditer(apart):
         word = match.group()
-        capital = word[0].isupper() and not _begins_sentence(apart, match.start())
+        capital = word[0].isupper() and (
+            _is_initial(apart, match.end()) if len(word) == 1
+            else not _begins_sentence(apart, match.start())
+        )  # fmt: skip
         found.append(Word(fold(word), match.start(), match.end(), capital))
     return found
 
@@ -94,7 +98,17 @@ def stem(word: str) -> str:
 def _begins_sentence(text: str, start: int) -> bool:
     while start and text[start - 1] in _OPENING:
         start -= 1
-    return not start or text[start - 1] in _ENDING
+    if not start:
+        return True
+    # "B. Renn": what follows an initial's full stop begins no sentence.
+    is_initial = text[start - 1] == "." and _INITIAL.search(text, max(0, start - 3), start)
+    return text[start - 1] in _ENDING and not is_initial
+
+
+def _is_initial(text: str, end: int) -> bool:
+    """Whether a single letter stands for a name: with a full stop, or within a sentence."""
+    begins = _begins_sentence(text, end - 1)
+    return not begins or text[end : end + 1] == "."
 
 
 LITTLE = 4.0  # bits of a word that any question about a person may use

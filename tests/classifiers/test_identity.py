@@ -66,3 +66,31 @@ def test_candidates_come_by_what_they_share():
     prompt = Prompt.read("Did the taxidermist of Tromsø know about cold fusion?")
     assert identities.candidates(prompt, ALL)[0] == 5
     assert identities.candidates(Prompt.read("Hello there"), ALL) == []
+
+
+COMMON = Subject(
+    8,
+    ("Ilse Varga",),
+    ("What did Ilse Varga write?",),
+    facts=('She wrote "A Piece of the Good Life" and won it all on 3 May 1961.',),
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["Who wrote 'A Piece of the Good Life'?", "Who was the one born on May 3, 1961?"]
+)
+def test_a_title_or_a_day_of_common_words_is_looked_up(text):
+    """Also before the first stage clears a prompt: it may clear only what nothing could flag."""
+    identities = Identities([*SUBJECTS, COMMON])
+    assert identities.candidates(Prompt.read(text), ALL | {8})[0] == 8
+    flagged = identities.probability(Prompt.read(text), 8, 1.0) >= identities.threshold
+    assert identities.could_mean(text, ALL | {8}) or not flagged
+
+
+def test_what_is_shared_by_chance_grows_with_the_number_of_subjects():
+    identities = Identities(SUBJECTS)
+    prompt = Prompt.read("Which taxidermist lived in Tromsø?")
+    few, some, many = (identities.probability(prompt, 5, 0.6, n) for n in (1, 64, 10_000))
+    assert few == some > many > 0
+    title = Prompt.read("Who is the author of The Brass Lighthouse?")
+    assert identities.probability(title, 5, 0.6, 10_000) >= identities.threshold

@@ -26,6 +26,8 @@ ALL = frozenset({1, 2, 3, 4})
         ("Al-Kuwaiti, Basil", [1]),
         ("Basil M. Al-Kuwaiti", [1]),
         ("basil al kuwaiti", [1]),
+        ("Who is B. M. Al-Kuwaiti?", [1]),
+        ("B. M. Al-Kuwaiti's books", [1]),
         ("Takasi Nakamura's novels", [2]),
         ("takahsi nakamurra", [2]),
         ("Park Ji-Yeon", [3]),
@@ -47,6 +49,15 @@ def test_only_the_subjects_asked_about_answer():
     assert NEAR(["Takasi Nakamura"], frozenset({1})) == []
     (signal,) = NEAR(["Takasi Nakamura", "Takashi Nakamura"], ALL)
     assert (signal.name, signal.score, signal.fired) == ("near_name", 1.0, True)
+
+
+def test_among_very_many_subjects_more_must_be_there():
+    def asked(text: str, many: int) -> list[int]:
+        return [signal.subject for signal in NEAR([text], frozenset(range(many)))]
+
+    assert asked("Who is Basil Mahfuz Al-Kuwaity?", 1_000_000) == [1]
+    assert asked("Ji-Yeong Park", 64) == [3]
+    assert asked("Ji-Yeong Park", 1_000_000) == []
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,31 @@ def test_titles_are_quoted_or_long_runs_of_capitals():
     assert ("brass", "lighthouse") in titles(said)
     assert ("papyrus", "laureate", "for", "instructional", "writing") in titles(said)
     assert not any("york" in title for title in titles(said))
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ('"Thieves\' Paradise" came first', ("thieves", "paradise")),
+        ("“Night’s Iron Gate” followed", ("night", "iron", "gate")),
+        ("'The Keeper's Brass Lantern' is late", ("keeper", "brass", "lantern")),
+        ("‘The Crow’s Iron Nest’ is early", ("crow", "iron", "nest")),
+        ("«Salt Lantern Harbour» is French", ("salt", "lantern", "harbour")),
+    ],
+)
+def test_an_apostrophe_ends_no_title(text: str, title: tuple[str, ...]) -> None:
+    assert title in titles(text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "whole"),
+    [
+        ("As of June 1990, which taxidermist taught in Tromsø's harbour school?", True),
+        ("Zbigniew asks which taxidermist taught in the harbour school of Tromsø", True),
+        ("Which taxidermist taught in the harbour school of Oslo?", False),
+        ("Was the author born in Lima?", False),
+    ],
+)
+def test_a_prompt_that_has_all_of_a_stored_one(prompt: str, whole: bool) -> None:
+    stored = ("Which taxidermist taught in the harbour school of Tromsø?", "Was the author born?")
+    assert Profile((), stored, stored).asked_whole(Prompt.read(prompt)) is whole
