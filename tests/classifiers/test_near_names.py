@@ -56,8 +56,8 @@ def test_among_very_many_subjects_more_must_be_there():
         return [signal.subject for signal in NEAR([text], frozenset(range(many)))]
 
     assert asked("Who is Basil Mahfuz Al-Kuwaity?", 1_000_000) == [1]
-    assert asked("Ji-Yeong Park", 64) == [3]
-    assert asked("Ji-Yeong Park", 1_000_000) == []
+    assert asked("takahsi nakamurra", 64) == [2]  # three slips away
+    assert asked("takahsi nakamurra", 10_000) == []
 
 
 @pytest.mark.parametrize(
