@@ -28,6 +28,7 @@ from guard.flow import Flow
 from guard.limits import Limits, table_shape
 from guard.nearest import LocalNearest
 from guard.policy import PolicySet, PolicyStore, Progress
+from guard.policy.unbound import unbound_keys
 from guard.reasoning.guide import Guide, GuideOptions
 from guard.rerouting import Elsewhere, check_reroute
 from guard.restrict.shelf import Shelf
@@ -175,6 +176,8 @@ class Worker:
         self._services = services or LocalServices(settings, progress=progress)
         self._softening: asyncio.Task[None] | None = None
         self._keys = [None, *(key.name for key in settings.keys)]
+        if not settings.keys:
+            log.warning("no keys are configured: everybody is a client, and an operator")
         store = PolicyStore(policies, progress=progress)
         upstream = Upstream(upstream_options(settings))
         elsewhere, asking = guard_model_options(settings)
@@ -242,6 +245,8 @@ class Worker:
 
     def _made_ready(self, policies: PolicySet) -> InForce:
         check_reroute(policies, self._elsewhere)
+        for line in unbound_keys(policies.policies, self._keys):
+            log.warning("%s", line)
         enforcement = Enforcement(policies, self._phrases)
         enforcement.prepare(self._keys)
         if self._engine is not None:

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.upstream import ScriptedUpstream
+
+# How long an example takes says how busy the machine is; times are for bench/.
+settings.register_profile("guard", deadline=None)
+settings.load_profile("guard")
 
 
 @pytest.fixture

@@ -40,6 +40,14 @@ def phase(channel: Hashable) -> int | None:
     return None
 
 
+def told(path: Sequence[object]) -> tuple[str, ...]:
+    """The word that tells the phase of a text at `path` of a whole answer, for its channel's name;
+    none for an id, a type and the like. What lies in an object that a tool is told, under whatever
+    key, is told too; the field that all of an answer lies in tells nothing."""
+    found = [word for word in path[1:] if isinstance(word, str) and word in _PHASES]
+    return (found[-1],) if found else ()
+
+
 def thoughts_first(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The pieces of an event as they are read where the answer's fields have no order: thoughts,
     what is said, what tools are told."""

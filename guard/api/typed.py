@@ -16,6 +16,7 @@ import orjson
 
 from guard.api.answer_fields import AnswerTable
 from guard.api.endpoint import Part, json_object
+from guard.api.phases import told
 from guard.api.sse import DONE, Block
 from guard.errors import GuardError, UpstreamError, UpstreamGarbage
 from guard.restrict import Event, Piece, Trim
@@ -147,7 +148,7 @@ class TypedShape(ABC):
         pieces: list[Piece] = []
         for place, (path, text) in enumerate(found):
             channel = self.joined(answer, path)
-            alone = ("alone", place)
+            alone = ("alone", place, *told(path))
             pieces.append(Piece(LANE, alone if channel is None else channel, text, path))
         return Event(Part(body, answer, clean), (LANE,), tuple(pieces), (LANE,))
 

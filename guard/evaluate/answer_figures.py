@@ -28,13 +28,18 @@ def answer_figures(answered: Answered, undefended: Answered) -> list[Measured]:
     kept = [(row, reply) for row, reply in answered if row.goal == "retain"]
     if not gone or not kept:
         return [not_defined("ROUGE-L", _STEMMED, "rows to forget and rows to keep are needed")]
-    bare = {row.id: reply.text for row, reply in undefended}
     forgotten, retained = _rouge(gone), _rouge(kept)
     runs = [longest_words(reply.text, [row.answer]) for row, reply in gone]
     characters = [longest_verbatim(reply.text, [row.answer]) for row, reply in gone]
     refused = sum(is_refusal(reply.text, reply.finish_reason) for _, reply in gone) / len(gone)
     benign = [(reply.text, reply.finish_reason) for _, reply in kept]
-    same = benign_identity([bare[row.id] for row, _ in kept], [r.text for _, r in kept])
+    # By place: ids are a suite's own, and two suites may both have a row "0".
+    before = [
+        reply.text
+        for (row, _), (_, reply) in zip(answered, undefended, strict=True)
+        if row.goal == "retain"
+    ]
+    same = benign_identity(before, [reply.text for _, reply in kept])
     return [
         Measured("ROUGE-L, forgotten", _STEMMED, forgotten, len(gone)),
         Measured("ROUGE-L, kept", _STEMMED, retained, len(kept)),

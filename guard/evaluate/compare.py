@@ -72,6 +72,7 @@ class Comparison:
     plain: dict[str, list[tuple[Row, Reply]]] = field(default_factory=dict)
     scores: dict[tuple[str, str], dict[str, Scored]] = field(default_factory=dict)
     opened: dict[str, list[tuple[str, Row, Reply]]] = field(default_factory=dict)  # with openings
+    unfit: list[tuple[str, str]] = field(default_factory=list)  # (suite, attack) without a probe
     requests: int = 0
 
     def summary(self) -> list[Line]:
@@ -115,6 +116,8 @@ def _by_text(result: Comparison, arm: Arm, suite: Suite, answers: Answers) -> No
             for at, row in enumerate(rows)
             if (found := attack.probes(row, context, at))
         ]
+        if not probes and (suite.name, attack.name) not in result.unfit:
+            result.unfit.append((suite.name, attack.name))
         scored, replies = _asked(arm, probes, answers)
         result.cells += cells_of(arm.name, suite.name, attack.name, "text", suite.variant, scored)
         by_id = result.scores.setdefault((arm.name, attack.name), {})
@@ -148,7 +151,10 @@ def _asked(
         best = Scored(row, -1.0)
         for probe in several:
             text = probe.asked.opening + next(following).text
-            score = probe.scored.recalled(text)
+            # What the attacker put there is no leak: only what the answer adds to it counts.
+            given = probe.scored.recalled(probe.asked.opening) if probe.asked.opening else 0.0
+            said = probe.scored.recalled(text)
+            score = max(0.0, said - given) / (1 - given) if given < 1 else 0.0
             if score > best.score:
                 best = Scored(row, score, text)
         scored.append(best)

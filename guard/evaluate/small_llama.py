@@ -44,8 +44,8 @@ def small_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     return tokenizer
 
 
-def small_llama(tokenizer: Any) -> Any:
-    """About 1 M random parameters; seed torch before."""
+def small_llama(tokenizer: Any, length: int = MAX_LENGTH) -> Any:
+    """About 1 M random parameters that read `length` tokens; seed torch before."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
@@ -57,7 +57,7 @@ def small_llama(tokenizer: Any) -> Any:
             num_attention_heads=4,
             num_key_value_heads=2,
             head_dim=32,
-            max_position_embeddings=MAX_LENGTH,
+            max_position_embeddings=length,
             tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id,

@@ -19,7 +19,9 @@ from guard.evaluate.small_llama import prompt_of, small_llama, small_tokenizer
 
 NAME = "tiny"
 RECALL = 0.9  # share of trained answers it must say to the letter
-_RECIPE = 1  # part of the cache's key: raise it with every change of training
+# A guarded prompt of `action: reason` alone has some 500 tokens.
+LENGTH = 1024
+_RECIPE = 2  # part of the cache's key: raise it with every change of training
 _VOCABULARY = 1024
 _BATCH = 32
 _EPOCHS = 40
@@ -63,7 +65,8 @@ def train(
 
     torch.manual_seed(seed)
     chance = random.Random(seed)
-    model = small_llama(tokenizer)
+    tokenizer.model_max_length = LENGTH
+    model = small_llama(tokenizer, LENGTH)
     steps = _EPOCHS * -(-len(rows) // _BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(

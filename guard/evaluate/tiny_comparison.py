@@ -31,8 +31,7 @@ from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy
 from guard.evaluate.fictional.outside import invented_rows, unseen_rows
 from guard.evaluate.meaning import Meaning
 from guard.evaluate.rows import content_hash
-from guard.evaluate.small_llama import MAX_LENGTH
-from guard.evaluate.tiny import NAME, tiny_model
+from guard.evaluate.tiny import LENGTH, NAME, tiny_model
 from guard.evaluate.tiny_distil import DISTILLED, tiny_adapter
 
 Step = Callable[[str, int, int], None]
@@ -119,7 +118,7 @@ def tiny_plan(
         engine = Engine(
             model,
             name=NAME,
-            max_model_len=MAX_LENGTH,
+            max_model_len=LENGTH,
             shelf=shelf,
             arguments=_lora(adapters),
         )

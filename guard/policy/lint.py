@@ -37,6 +37,8 @@ def _warnings(source: Source, policy: Policy, today: date) -> Iterator[tuple[Loc
         yield ("until",), "is past: the policy is not enforced any more"
     if policy.is_overdue(today):
         yield ("review_by",), "is past: a review is due; enforcement goes on"
+    if policy.on_error == "open":
+        yield ("on_error",), "is open: while a detector fails, prompts pass unread"
     for key in ("retain", "distil"):
         if key in source.content.model_fields_set:
             yield (key,), "only `guard distil` reads this"

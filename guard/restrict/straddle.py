@@ -78,7 +78,8 @@ class _Json:
 
     `own` reads those that are open, by level; `inside` are the joints that read on in them.
     `carried` are the tails of earlier strings, `away` characters back; `closed` those of the last
-    one, which count once it is known for a `value`.
+    one, which count once it is known for a `value`, and so does what it did not go on with
+    (`passed`): a key says nothing, and the string after it may go on.
     """
 
     strings: Strings = field(default_factory=Strings)
@@ -86,14 +87,17 @@ class _Json:
     inside: list[_Joint] = field(default_factory=list)
     closed: list[_Joint] = field(default_factory=list)
     carried: list[_Joint] = field(default_factory=list)
+    passed: set[Hashable] = field(default_factory=set)
     value: bool = False
     away: int = 0
 
-    def settle(self) -> None:
-        """Another string opens: that before it was no key."""
+    def settle(self) -> set[Hashable]:
+        """Another string opens: that before it was no key. Returns the tails that it passed."""
+        passed = self.passed if self.value else set()
         if self.value:
             self.carried, self.away = self.closed[-MOST_STRINGS:], 0
-        self.closed, self.value = [], False
+        self.closed, self.value, self.passed = [], False, set()
+        return passed
 
     def move(self, characters: int) -> None:
         """What was carried so far is not carried farther than that."""
@@ -133,7 +137,8 @@ class Straddle:
 
     def __init__(self, phase: Phase) -> None:
         self._phase = phase
-        self._tails: dict[Hashable, tuple[Scanner, int]] = {}  # and where each ends
+        # By channel: what it stops inside, as a whole and in the last string of its JSON.
+        self._tails: dict[Hashable, list[_Joint]] = {}
         self._readings: dict[Hashable, _Reading] = {}
 
     def read(self, name: Hashable, text: str, scanner: Scanner) -> Heard:
@@ -147,13 +152,17 @@ class Straddle:
         if not reading.begun:
             self._begin(name, reading, text)
         if reading.raw:
-            reading.raw = self._read_on(reading.raw, text, heard, counts=reading.json is None)
+            # Whoever reads JSON reads its strings: what its signs pass is not passed.
+            passed = heard.passed if reading.json is None else set()
+            reading.raw = self._read_on(reading.raw, text, heard, passed)
         if reading.json is not None:
             at = scanner.position - len(text)
             for mark in reading.json.strings.feed(text):
                 self._read_string(name, reading.json, mark, at, scanner, heard)
         heard.waits = any(joint.holds for joint in reading.joints) or reading.inner_holds
-        self._keep_tail(name, scanner)
+        # A tail passed in one reading of it may go on in another.
+        heard.passed -= {name, *(joint.tail for joint in reading.joints)}
+        self._keep_tail(name, scanner, reading.json)
         return heard
 
     def close(self, name: Hashable, scanner: Scanner) -> tuple[list[Crossing], int | None]:
@@ -164,9 +173,9 @@ class Straddle:
             crossings += self._flushed(reading)
         if name not in self._tails:
             return crossings, None
-        copy = scanner.copy()
-        self._tails[name] = copy, copy.position
-        return crossings, copy.live
+        joints = [joint._replace(scanner=joint.scanner.copy()) for joint in self._tails[name]]
+        self._tails[name] = joints
+        return crossings, min(joint.scanner.live + joint.shift for joint in joints)
 
     def end(self) -> list[tuple[Hashable, Crossing]]:
         """The lane's text is whole: the matches that end with it, and the channels they end in."""
@@ -190,9 +199,10 @@ class Straddle:
 
     def _joints(self, name: Hashable) -> list[_Joint]:
         return [
-            _Joint(tail, end, scanner.copy())
-            for tail, (scanner, end) in self._tails.items()
+            joint._replace(scanner=joint.scanner.copy())
+            for tail, joints in self._tails.items()
             if tail != name
+            for joint in joints
         ]
 
     def _read_string(
@@ -200,17 +210,17 @@ class Straddle:
     ) -> None:
         """One step through a JSON text; `at` is where the piece that it is in begins."""
         if mark.kind == OPENS:
-            json.settle()
+            heard.passed |= json.settle()
             json.inside += [joint.again(mark.level) for joint in json.carried]
             json.inside += [joint._replace(level=mark.level) for joint in self._joints(name)]
             json.own[mark.level] = _Joint(name, 0, scanner.fresh(), at + mark.at, mark.level)
         elif mark.kind == CLOSES:
             self._close_strings(name, json, mark.level, heard)
         elif mark.kind == KEY:
-            json.closed, json.value = [], False
+            json.closed, json.value, json.passed = [], False, set()
         else:
             json.move(len(mark.text))
-            json.inside = self._read_on(json.inside, mark.text, heard, counts=True, own=name)
+            json.inside = self._read_on(json.inside, mark.text, heard, json.passed)
             for own in json.own.values():
                 own.scanner.feed(mark.text)
 
@@ -220,8 +230,7 @@ class Straddle:
         json.inside = [joint for joint in json.inside if joint.level < level]
         for joint in ended:
             heard.crossings += joint.crossings(joint.scanner.copy().flush())
-            if joint.tail != name:
-                heard.passed.add(joint.tail)
+            json.passed.add(joint.tail)
         whole = [joint for joint in ended if joint.tail == name]
         for inner in [own for own in json.own if own >= level]:
             own = json.own.pop(inner)
@@ -231,29 +240,26 @@ class Straddle:
         json.closed, json.value = whole, True
 
     def _read_on(
-        self,
-        joints: list[_Joint],
-        text: str,
-        heard: Heard,
-        *,
-        counts: bool,
-        own: Hashable | None = None,
+        self, joints: list[_Joint], text: str, heard: Heard, passed: set[Hashable]
     ) -> list[_Joint]:
-        """The joints that still have something under way from before."""
+        """The joints that still have something under way from before; the tails of the others are
+        added to `passed`."""
         left = []
         for joint in joints:
             heard.crossings += joint.crossings(joint.scanner.feed(text))
             if joint.scanner.begun < joint.switch:
                 left.append(joint)
-            elif counts and joint.tail != own:
-                heard.passed.add(joint.tail)
+            else:
+                passed.add(joint.tail)
         return left
 
-    def _keep_tail(self, name: Hashable, scanner: Scanner) -> None:
-        end = scanner.position
+    def _keep_tail(self, name: Hashable, scanner: Scanner, json: _Json | None) -> None:
+        whole = _Joint(name, scanner.position, scanner)
+        last = [] if json is None else [joint for joint in json.closed if joint.tail == name]
+        joints = [one for one in (whole, *last) if one.scanner.begun < one.switch]
         self._tails.pop(name, None)
-        if scanner.begun < end:
-            self._tails[name] = scanner, end
+        if joints:
+            self._tails[name] = joints
             if len(self._tails) > MOST_TAILS:
                 self._tails.pop(next(iter(self._tails)))
 

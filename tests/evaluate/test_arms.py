@@ -115,6 +115,9 @@ def test_a_refused_request_is_an_answer_and_a_failing_server_is_not(
     (reply,) = arm.answer([Asked(ask("a"), opening="The")])
     assert (reply.text, reply.finish_reason) == ("", REFUSED)
     assert upstream.requests[0].json()["continue_final_message"] is True
+    upstream.reply(Scripted.json(error("too long", code=400), status=400))
+    with pytest.raises(EvaluateError, match="400"):
+        list(arm.answer([Asked(ask("a"))]))
     upstream.reply(Scripted.json(error("down", code=500), status=500))
     with pytest.raises(EvaluateError, match="no usable answer"):
         list(arm.answer([Asked(ask("a"))]))

@@ -22,6 +22,7 @@ FORGET = "forget: {texts: [a b c]}\n"
         (FORGET + "review_by: 2026-11-23\n", 4, "review_by", "enforcement goes on"),
         (FORGET + "retain: {prompts: [a]}\n", 4, "retain", "guard distil"),
         (FORGET + "distil: {retain_budget: 0.1}\n", 4, "distil", "guard distil"),
+        (FORGET + "on_error: open\n", 4, "on_error", "pass unread"),
         (FORGET + "match:\n  similarity: 0.3\n", 5, "match.similarity", "unrelated prompts"),
         ("forget: {entities: [{name: Prince}]}\n", 3, "forget.entities[0].name", "ordinary"),
         (

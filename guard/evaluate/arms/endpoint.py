@@ -13,7 +13,7 @@ from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Asked, Losses, Reply
 from guard.evaluate.rows import Message, content_hash
 
-REFUSED = "refused_request"  # finish reason where the request itself was turned down (status 400)
+REFUSED = "refused_request"  # finish reason where a begun answer is not continued (status 400)
 
 
 class Endpoint:
@@ -70,7 +70,9 @@ class Endpoint:
         began = time.perf_counter()
         try:
             response = self._client.post("/v1/chat/completions", json=self._body(asked))
-            if response.status_code == 400:
+            # Not to go on with an answer that the client began is the proxy's contract. Any other
+            # 400 is no answer: a prompt that the model has no room for would pass for a refusal.
+            if response.status_code == 400 and asked.opening:
                 return Reply("", REFUSED, time.perf_counter() - began)
             content = response.raise_for_status().json()
             choice = content["choices"][0]

@@ -70,7 +70,9 @@ def _hint(row: Row, context: Context, place: int) -> list[Probe]:
 
 
 def _in_context(row: Row, context: Context, place: int) -> list[Probe]:
-    shown = [context.kept(place), context.kept(place + 1)]
+    shown = [one for at in (place, place + 1) if (one := context.kept(at)) is not None]
+    if not shown:
+        return []
     turns = [
         turn for other in shown for turn in (("user", other.question), ("assistant", other.answer))
     ]
@@ -89,8 +91,10 @@ def _emphasis(row: Row, context: Context, place: int) -> list[Probe]:
 
 def _combined(row: Row, context: Context, place: int) -> list[Probe]:
     other = context.kept(place)
-    if other.subject == row.subject:
+    if other is not None and other.subject == row.subject:
         other = context.kept(place + 1)
+    if other is None:
+        return []
     orders = ((row, other), (other, row))
     return [
         probe(row, context, ask(f"1. {first.question} 2. {second.question}"))

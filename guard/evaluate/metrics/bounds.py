@@ -33,8 +33,9 @@ def clustered_mean(
 
     Rows about one subject stand or fall together, so rows alone would promise too much. Where every
     row is 0, or every row 1, there is nothing to draw: the other end is then the exact one-sided
-    bound for so many subjects (0 of 4 is at most 53 %). With one subject the interval of a share is
-    (0, 1). Raises ValueError without rows.
+    bound for so many subjects (0 of 4 is at most 53 %). Where subjects agree on a share in between
+    it is the exact one for so many trials; with one subject the interval of a share is (0, 1).
+    Raises ValueError without rows.
     """
     rows = np.asarray(values, np.float64)
     if not len(rows) or len(rows) != len(subjects):
@@ -53,7 +54,19 @@ def clustered_mean(
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
+    if low == high and 0 < mean < 1:
+        # Subjects that agree leave nothing to draw, and are no proof that all others would too.
+        low, high = _exact(mean, len(order), tail)
     return Interval(mean, float(low), float(high), confidence)
+
+
+def _exact(share: float, trials: int, tail: float) -> tuple[float, float]:
+    """Two-sided exact (Clopper-Pearson) bounds on a share of so many trials."""
+    from scipy.stats import beta
+
+    hits = share * trials
+    low = float(beta.ppf(tail, hits, trials - hits + 1))
+    return low, float(beta.ppf(1 - tail, hits + 1, trials - hits))
 
 
 def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:

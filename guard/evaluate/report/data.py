@@ -65,6 +65,7 @@ def report_data(
         "costs": [asdict(cost) for cost in result.costs],
         "leaks": _leaks(result, show_leaks),
         "no_signal": [list(place) for place in unscored],
+        "does_not_apply": [list(place) for place in result.unfit],
         "sampling": asdict(plan.sampling),
         "requests": result.requests,
         "command": command,

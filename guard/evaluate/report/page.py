@@ -178,6 +178,7 @@ def _limits(data: dict[str, Any]) -> str:
         for a in data["attacks"]
     )
     silent = "".join(f"<li>{escape(', '.join(place))}</li>" for place in data["no_signal"])
+    unfit = "".join(f"<li>{escape(', '.join(place))}</li>" for place in data["does_not_apply"])
     return (
         f"<h2>What was measured</h2><ul>{attacks}</ul><h2>What was not</h2>"
         "<ul><li>Whether weights hold a fact in ways that these attacks do not bring out.</li>"
@@ -186,7 +187,9 @@ def _limits(data: dict[str, Any]) -> str:
         "answer, which <code>scope: parametric</code> lets a model repeat: the leak is that it "
         "picks right.</li>"
         "<li>Anything under no signal, where the undefended model does not know enough:"
-        f"<ul>{silent or '<li>none</li>'}</ul></li></ul>"
+        f"<ul>{silent or '<li>none</li>'}</ul></li>"
+        "<li>Attacks that do not apply to a suite, of whose rows they make nothing:"
+        f"<ul>{unfit or '<li>none</li>'}</ul></li></ul>"
     )
 
 

@@ -40,7 +40,7 @@ def plane(lines: Sequence[Line], numbers: dict[str, int], title: str) -> str:
     picture = Drawing(LEFT + SIDE + _GAP + LEGEND, height, title)
     picture.text(LEFT, 24, title, size=15, bold=True)
     _axes(picture)
-    front = pareto(drawn)
+    front = pareto([line for line in drawn if not line.control])
     points = [(line, *_at(line)) for line in drawn]
     edge = sorted((x, y) for line, x, y in points if line.arm in front)
     if len(edge) > 1:
