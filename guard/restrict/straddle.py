@@ -255,7 +255,8 @@ class Straddle:
 
     def _keep_tail(self, name: Hashable, scanner: Scanner, json: _Json | None) -> None:
         whole = _Joint(name, scanner.position, scanner)
-        last = [] if json is None else [joint for joint in json.closed if joint.tail == name]
+        strings = [] if json is None else [*json.carried, *json.closed]
+        last = [joint for joint in strings if joint.tail == name]
         joints = [one for one in (whole, *last) if one.scanner.begun < one.switch]
         self._tails.pop(name, None)
         if joints:

@@ -72,8 +72,9 @@ def test_a_match_over_two_channels_ends_the_lane_where_it_begins(
                 assert received == "It is "
 
 
+@pytest.mark.parametrize("first", ["content", "reasoning"])
 @pytest.mark.parametrize("place", ["value", "later", "key", "inner"])
-def test_any_string_of_json_arguments_may_go_on_with_it(place: str) -> None:
+def test_any_string_of_json_arguments_may_go_on_with_it(place: str, first: str) -> None:
     half = SECRET[20:]
     shapes = {
         "value": {"key": half},
@@ -83,11 +84,38 @@ def test_any_string_of_json_arguments_may_go_on_with_it(place: str) -> None:
     }
     arguments = json.dumps(shapes[place], indent=1)
     for size in (1, 4, 1000):
-        parts = [("content", f"It is {SECRET[:20]}"), ("call 1", arguments)]
+        parts = [(first, f"It is {SECRET[:20]}"), ("call 1", arguments)]
         client = run(said(parts, list(range(size, 200, size))))
-        assert client.text[0, "content"] == "It is "
+        assert client.text[0, first] == "It is "
         assert client.text[0, "call 1"] == ""
         assert client.ended == [0]
+
+
+@pytest.mark.parametrize("first", ["content", "reasoning"])
+def test_the_sign_before_a_string_lets_nothing_go(first: str) -> None:
+    """A model says `{"a":"` in a piece of its own: the key is not what the tail goes on with."""
+    pieces = [(first, SECRET[:20]), ("call 1", '{"a":"'), ("call 1", SECRET[20:]), ("call 1", '"}')]
+    client = run([delta(i, text, channel=name) for i, (name, text) in enumerate(pieces)])
+    assert (client.text[0, first], client.text[0, "call 1"]) == ("", "")
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+@pytest.mark.parametrize("last", ["}", ', "n": 1}', "\n }"])
+def test_the_arguments_of_two_calls_are_one_text(last: str, size: int) -> None:
+    parts = [
+        ("call 1", f'{{"z": "so", "a": "{SECRET[:20]}"{last}'),
+        ("call 2", json.dumps({"a": SECRET[20:], "b": 1})),
+    ]
+    client = run(said(parts, list(range(size, 200, size))))
+    assert client.ended == [0]
+    assert SECRET[:4] not in client.text[0, "call 1"]
+    assert SECRET[20:30] not in client.text[0, "call 2"]
+
+
+def test_calls_that_are_no_text_together_pass() -> None:
+    parts = [("call 1", '{"a": "Harry"}'), ("call 2", '{"b": "pottery", "c": "Bosch"}')]
+    client = run(said(parts, list(range(3, 200, 3))))
+    assert [client.text[0, name] for name, _ in parts] == [text for _, text in parts]
 
 
 @pytest.mark.parametrize("size", [1, 4, 1000])
