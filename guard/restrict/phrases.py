@@ -181,12 +181,13 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
     size, beta = policy.match.words, policy.match.beta
     if not words:
         return TextRuns((), 0)
+    inner = [phrase for word in words for phrase in _inside(word, beta, policy.name)]
     if len(words) <= size:
         floor = DISTINCTIVE_BITS if answer else ORDINARY_BITS
         if sum(map(surprise, words)) < floor:
             return TextRuns((), 1)
         phrase = _run(words, beta * _length(words), policy.name, whole=True)
-        return TextRuns((phrase,) if phrase else (), 0)
+        return TextRuns((*([phrase] if phrase else []), *inner), 0)
     runs = []
     for start in _run_starts(words, size):
         run = words[start : start + size]
@@ -196,7 +197,28 @@ def text_runs(text: str, policy: Policy, *, answer: bool = False) -> TextRuns:
         replace(run, mirrored=place % MIRRORED_EVERY == 0)
         for place, run in enumerate([*kept, *_tails(words, policy)])
     )
-    return TextRuns(tuple(mirrored), len(runs) - len(kept))
+    return TextRuns((*mirrored, *inner), len(runs) - len(kept))
+
+
+def _inside(word: bytes, beta: float, policy: str) -> Iterator[Phrase]:
+    """The stretches of a word so long and odd that a part of it is distinctive: a key, a token.
+
+    Without its first character a key is as secret as with it, so that every stretch counts that is
+    as long as its beginning has to be, wherever a word of the text begins with it.
+    """
+    if len(word) <= LONG_WORD or (point := _acting_point((word,), beta * len(word))) is None:
+        return
+    size = point[1] or len(word)
+    for start in range(len(word) - size + 1):
+        stretch = shorten(word[start : start + size])
+        if stretch[0] & 0xC0 != 0x80 and _is_whole(stretch):
+            mirrored = start % MIRRORED_EVERY == 0
+            yield Phrase(stretch, False, "text", policy, (word,), mirrored)
+
+
+def _is_whole(symbols: bytes) -> bool:
+    """Whether no UTF-8 sequence is cut at the end."""
+    return symbols.decode("utf-8", "ignore").encode() == symbols
 
 
 def _tails(words: tuple[bytes, ...], policy: Policy) -> Iterator[Phrase]:

@@ -97,9 +97,26 @@ def test_a_run_is_acted_on_no_earlier_than_its_fraction_beta(beta: float, least:
 
 
 def test_a_long_word_is_acted_on_in_its_middle() -> None:
-    (phrase,) = text_runs(SECRET, policy()).phrases
+    phrase = text_runs(SECRET, policy()).phrases[0]
     assert not phrase.bounded
     assert 23 <= len(phrase.symbols) < 40
+
+
+@pytest.mark.parametrize(
+    "said", [SECRET[1:], f"x{SECRET}", f"x-{SECRET[9:]}", f"'{SECRET[2:34]}'", SECRET[7:40]]
+)
+def test_a_key_is_known_without_its_beginning(said: str) -> None:
+    """Wherever a word begins with a stretch of it as long as its beginning has to be."""
+    phrases = PhraseAutomaton(text_runs(SECRET, policy()).phrases)
+    assert phrases.find_all(f"The key is {said} for you.")
+    assert not phrases.find_all(f"The key is {said[:16]} for you.")
+
+
+@pytest.mark.parametrize(
+    "text", ["Donaudampfschiff sails", "An extraordinary circumstance befell internationalisation"]
+)
+def test_long_words_of_a_language_are_no_keys(text: str) -> None:
+    assert all(len(phrase.whole) > 1 for phrase in text_runs(text, policy()).phrases)
 
 
 @pytest.mark.parametrize("text", ["yes", "In Paris.", "the house", "of the", "1956"])
