@@ -176,7 +176,8 @@ def test_a_passage_is_found_from_any_word_on(start: int) -> None:
 
 
 def test_a_text_is_acted_on_at_its_distinctive_point() -> None:
-    (match,) = TEXTS.find_all(f"The key is {SECRET}.")
+    # The first of several: a key is known from every later character on too.
+    match = min(TEXTS.find_all(f"The key is {SECRET}."), key=lambda match: match.start)
     assert match.start == len("The key is ")
     acted = match.end - match.start
     assert len(SECRET) / 2 <= acted <= len(SECRET) * 0.75

@@ -30,7 +30,7 @@ def test_mirrored_patterns_of_a_name(name: str, expected: list[bytes]) -> None:
 
 
 def test_a_text_backwards_has_an_acting_point_of_its_own() -> None:
-    (phrase,) = text_runs(SECRET, policy(texts=(SECRET,))).phrases
+    phrase = text_runs(SECRET, policy(texts=(SECRET,))).phrases[0]
     patterns = dict(mirrors(phrase))
     assert len(SECRET) / 2 <= max(map(len, patterns)) + 1 < len(SECRET)
     assert set(patterns.values()) == {UNBOUNDED}
