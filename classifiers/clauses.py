@@ -23,12 +23,16 @@ _RELATIVE = r"who|whom|whose|which|when|where|wer|welche[rs]?|qui|was|wo"
 _MARK = r"[,;:–—-]"
 # A conjunction, or a comma or semicolon, that a question or a request follows.
 _JOINT = re.compile(
-    rf"(?:\s*{_MARK}+\s*|\s+)(?:(?:and|or|but|then|also|plus|und|et|y)\s+)+(?=(?:{_OPENERS})\b)"
+    rf"(?:\s*{_MARK}+\s*|\s+)(?:(?:and|or|but|then|also|plus|und|et|y)\s+){{1,3}}"
+    rf"(?=(?:{_OPENERS})\b)"
     rf"|\s*;\s*(?=(?:{_OPENERS})\b)|\s*,\s*(?!(?:{_RELATIVE})\b)(?=(?:{_OPENERS})\b)",
     re.IGNORECASE,
 )
+# Runs of spaces or marks say no more than one: without them the patterns here take linear time.
+_SPACES = re.compile(r"\s+")
+_MARKS = re.compile(rf"({_MARK}){_MARK}+")
 # What stands apart from the rest of a sentence: behind a dash with spaces, or in brackets.
-_APART = re.compile(r"\s+[-–—]+\s+|\s*—\s*|\s*[()\[\]]\s*")
+_APART = re.compile(r" [-–—] |—|[()\[\]]")
 # An opening about time or purpose. One about a person ("Regarding ...") says whom the rest means.
 _LEAD_IN = re.compile(
     r"^\W*(?:as|at|by|for|from|in|on|since|to|until|with|now|today|so|well|please|hello|hi|hey)\b"
@@ -44,12 +48,16 @@ def pieces(text: str) -> list[str]:
     """What of a text is compared besides the whole: its sentences, the questions in them, and
     sentences without the remarks around them."""
     found = sentences(text)
-    whole = found or [text]
+    whole = [_squeezed(sentence) for sentence in found or [text]]
     return [
         *found,
         *(piece for sentence in whole for piece in clauses(sentence)),
         *(piece for sentence in whole for piece in without_remarks(sentence)),
     ]
+
+
+def _squeezed(text: str) -> str:
+    return _MARKS.sub(r"\1", _SPACES.sub(" ", text))
 
 
 def without_remarks(sentence: str) -> list[str]:

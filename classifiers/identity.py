@@ -7,7 +7,6 @@ The same reading takes back a similarity that is only the wording's: "the author
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.chance import chance_bits
 from classifiers.dates import Date, dates
 from classifiers.head import Head, packaged
-from classifiers.profile import NOTABLE, Evidence, Profile, Prompt
+from classifiers.profile import NOTABLE, Evidence, Profile, Prompt, spoken
 from classifiers.signals import Subject
 from classifiers.words import Word, bits, general_bits, stem, words
 
@@ -25,7 +25,6 @@ CANDIDATES = 8  # subjects weighed a window, those with most in common first
 LEAST_SHARED = 15.0  # bits in common below which nobody is identified
 RICH = 64  # stored fact words from which a prompt that shares none is not about the subject
 VERBATIM = 0.98  # cosine: the stored prompt itself, whatever it identifies
-FEW = 64  # subjects among whom what a prompt has in common by chance was calibrated
 FOREIGN = 15.0  # bits of other names that contradict, unless more is the subject's
 
 
@@ -45,11 +44,14 @@ class Identities:
             for word in profile.facts | {stem(name) for name in profile.name_words}:
                 holders[word].append(number)
         self._holders = {word: np.array(ids, dtype=np.int64) for word, ids in holders.items()}
-        self._titled: dict[str, list[tuple[tuple[str, ...], int]]] = defaultdict(list)
+        self._titles: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # by first word
+        self._titled: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._dated: dict[Date, set[int]] = defaultdict(set)
         for number, profile in self._profiles.items():
             for first, known in profile.titles.items():
-                self._titled[first] += [(title, number) for title in known]
+                self._titles[first].update(known)
+                for title in known:
+                    self._titled[title].add(number)
             for date in profile.dates:
                 if date.full:
                     self._dated[date].add(number)
@@ -87,11 +89,9 @@ class Identities:
     def _certain(self, said: Sequence[Word], found: Iterable[Date]) -> Iterable[tuple[int, float]]:
         """(subject, bits) of the titles and full dates that a prompt has of any subject: however
         common their words are, the whole says who is meant."""
-        texts = [word.text for word in said]
-        for start, word in enumerate(texts):
-            for title, number in self._titled.get(word, ()):
-                if tuple(texts[start : start + len(title)]) == title:
-                    yield number, max(LEAST_SHARED, sum(map(general_bits, title)))
+        for _, title in spoken([word.text for word in said], self._titles):
+            for number in self._titled[title]:
+                yield number, max(LEAST_SHARED, sum(map(general_bits, title)))
         for date in found:
             for number in self._dated.get(date, ()):
                 yield number, LEAST_SHARED
@@ -103,13 +103,12 @@ class Identities:
     def probability(self, prompt: Prompt, subject: int, cosine: float, among: int = 1) -> float:
         """In [0, 1]: that the prompt asks about the subject, who is one of so many.
 
-        The best of many is looked at: of N subjects one or other shares N times as often by chance
-        what a single one does, which is log2 N bits less for each (a union bound). A title or a
-        full date tells who is meant among any number.
+        What facts tell is less by what chance tells among so many. A title or a full date tells
+        who is meant among any number.
         """
         found = self.evidence(prompt, subject)
-        chance = math.log2(max(among, FEW) / FEW)
-        return self._head.probability(cosine, replace(found, facts=max(0.0, found.facts - chance)))
+        facts = max(0.0, found.facts - chance_bits(among))
+        return self._head.probability(cosine, replace(found, facts=facts))
 
     def could_mean(self, text: str, allowed: frozenset[int]) -> bool:
         """Whether some cosine would make `text` one that asks about a subject of `allowed`."""

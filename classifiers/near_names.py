@@ -8,16 +8,15 @@ order, with nothing but its middle ones between them, and together tell enough.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from classifiers.chance import chance_bits
 from classifiers.signals import NEAR_NAME, Signal, Subject
 from classifiers.words import Word, bits, words
 
 ENOUGH = 29.0  # bits that the words found must tell
-FEW = 64  # subjects up to which that is enough; of more, one or other is met by chance
 SLIP = 5.0  # bits that an edit costs
 INITIAL = 4.0  # bits of a letter that stands for a given name
 SHORTEST = 4  # letters of a word that may be mistyped
@@ -60,7 +59,7 @@ class NearNames:
         The score is the share of the name's bits that were found, at most 1.
         """
         best: dict[int, float] = {}
-        enough = ENOUGH + math.log2(max(len(subjects), FEW) / FEW)
+        enough = ENOUGH + chance_bits(len(subjects))
         for text in texts:
             said = words(text) if self._ending else []
             for place, word in enumerate(said):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from classifiers.dates import Date, dates
@@ -202,12 +202,20 @@ class Profile:
     def _title(self, said: Sequence[str]) -> tuple[set[int], float]:
         places: set[int] = set()
         best = 0.0
-        for start, word in enumerate(said):
-            for title in self.titles.get(word, ()):
-                if tuple(said[start : start + len(title)]) == title:
-                    places.update(range(start, start + len(title)))
-                    best = max(best, sum(map(general_bits, title)))
+        for start, title in spoken(said, self.titles):
+            places.update(range(start, start + len(title)))
+            best = max(best, sum(map(general_bits, title)))
         return places, best
+
+
+def spoken(
+    said: Sequence[str], titles: Mapping[str, Iterable[tuple[str, ...]]]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(place, title) of the titles, kept by their first word, that are in folded words."""
+    for start, word in enumerate(said):
+        for title in titles.get(word, ()):
+            if tuple(said[start : start + len(title)]) == title:
+                yield start, title
 
 
 def titles(text: str) -> list[tuple[str, ...]]:

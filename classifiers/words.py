@@ -48,10 +48,9 @@ def words(text: str) -> list[Word]:
     found = []
     for match in _TOKEN.finditer(apart):
         word = match.group()
-        capital = word[0].isupper() and (
-            _is_initial(apart, match.end()) if len(word) == 1
-            else not _begins_sentence(apart, match.start())
-        )  # fmt: skip
+        is_initial = len(word) == 1 and apart[match.end() : match.end() + 1] == "."
+        starts = not is_initial and _begins_sentence(apart, match.start())
+        capital = word[0].isupper() and not starts
         found.append(Word(fold(word), match.start(), match.end(), capital))
     return found
 
@@ -103,12 +102,6 @@ def _begins_sentence(text: str, start: int) -> bool:
     # "B. Renn": what follows an initial's full stop begins no sentence.
     is_initial = text[start - 1] == "." and _INITIAL.search(text, max(0, start - 3), start)
     return text[start - 1] in _ENDING and not is_initial
-
-
-def _is_initial(text: str, end: int) -> bool:
-    """Whether a single letter stands for a name: with a full stop, or within a sentence."""
-    begins = _begins_sentence(text, end - 1)
-    return not begins or text[end : end + 1] == "."
 
 
 LITTLE = 4.0  # bits of a word that any question about a person may use

@@ -87,6 +87,14 @@ def test_pieces_are_sentences_and_the_questions_in_them() -> None:
     assert pieces("Who wrote Hamlet?") == []
 
 
+@pytest.mark.parametrize(
+    "run", [" ", "-", ", ", "and ", "; then who ", "(", "- ", "\t", "as of "], ids=repr
+)
+def test_long_runs_take_linear_time(run: str) -> None:
+    """Quadratic, one of these keeps a server busy for minutes: the tests' time limit is the bar."""
+    assert isinstance(pieces(f"where was{run * 100_000} she born"), list)
+
+
 @given(
     st.lists(st.sampled_from(["and", "who", "where", ",", ";", "was", "she", " "])).map(" ".join)
 )
