@@ -129,10 +129,10 @@ def _read(
 def _figures(read: _Read | None, reference: _Read | None) -> list[Measured]:
     if read is None:
         return [not_defined(name, variant, WHY) for name, variant in NAMES]
+    if read.gone.all() or not read.gone.any():
+        return [not_defined(name, variant, "one side has no such rows") for name, variant in NAMES]
     gone, ratios, _ = read.side(True)
     kept, kept_ratios, _ = read.side(False)
-    if not len(gone) or not len(kept):
-        return [not_defined(name, variant, "one side has no such rows") for name, variant in NAMES]
     values: list[float | None] = [
         probability(gone),
         probability(kept),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,23 @@ def _recipe(**changes: Any) -> Any:
     return read_recipe({**content, **changes})
 
 
+@contextmanager
+def cut_off_at(last: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The run inside the block is interrupted in this step, counted over all requests."""
+    step, done = AxisStepper.step, 0
+
+    def interrupted(self: AxisStepper, micros: Any) -> dict[str, float]:
+        nonlocal done
+        done += 1
+        if done == last:
+            raise KeyboardInterrupt
+        return step(self, micros)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(AxisStepper, "step", interrupted)
+        yield
+
+
 def test_each_request_records_what_it_costs_and_undoes(random_llama: Path, tmp_path: Path) -> None:
     card = distil(REQUESTS, _recipe(), Options(random_llama, tmp_path / "out"))
     first, second = card["outcome"]["requests"]
@@ -55,21 +74,10 @@ def test_a_sequence_that_was_cut_off_goes_on(
     random_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distil(REQUESTS, _recipe(), Options(random_llama, tmp_path / "whole"))
-    step, done = AxisStepper.step, 0
-
-    def interrupted(self: AxisStepper, micros: Any) -> dict[str, float]:
-        nonlocal done
-        done += 1
-        if done == 6:  # in the second request
-            raise KeyboardInterrupt
-        return step(self, micros)
-
     cut = Options(random_llama, tmp_path / "cut")
-    with monkeypatch.context() as patched:
-        patched.setattr(AxisStepper, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            distil(REQUESTS, _recipe(), cut)
-    again = 0
+    with cut_off_at(6, monkeypatch):  # in the second request
+        distil(REQUESTS, _recipe(), cut)
+    step, again = AxisStepper.step, 0
 
     def counted(self: AxisStepper, micros: Any) -> dict[str, float]:
         nonlocal again
@@ -99,20 +107,9 @@ def test_a_request_that_was_cut_off_at_once_goes_on_with_what_was_remembered(
     changes: dict[str, Any],
 ) -> None:
     distil(REQUESTS, _recipe(**changes), Options(random_llama, tmp_path / "whole"))
-    step, done = AxisStepper.step, 0
-
-    def interrupted(self: AxisStepper, micros: Any) -> dict[str, float]:
-        nonlocal done
-        done += 1
-        if done == 4:  # the first of the second request
-            raise KeyboardInterrupt
-        return step(self, micros)
-
     cut = Options(random_llama, tmp_path / "cut")
-    with monkeypatch.context() as patched:
-        patched.setattr(AxisStepper, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            distil(REQUESTS, _recipe(**changes), cut)
+    with cut_off_at(4, monkeypatch):  # the first of the second request
+        distil(REQUESTS, _recipe(**changes), cut)
     distil(REQUESTS, _recipe(**changes), cut)
     assert _same(_tensors(tmp_path / "whole", "adapter_model"), _tensors(cut.out, "adapter_model"))
 

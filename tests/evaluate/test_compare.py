@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -84,6 +85,27 @@ def test_log_probabilities_are_not_defined_for_arms_that_give_none(result: Compa
     told = {m.metric: m.value for m in result.figures["always refuse"]}
     assert told["probability of forgotten answers"] is None
     assert (told["over-refusal"], told["benign identity"]) == (1, 0)
+
+
+def test_a_suite_that_only_forgets(bare: Local, small_suite: Suite, tmp_path: Path) -> None:
+    """What shows kept rows beside does not apply, and what the attacker says first is no leak."""
+    rows = [replace(row, key="") for row in small_suite.rows if row.part == "names"]
+    plan = Plan(
+        arms=[bare, AlwaysRefuse(weights="bare")],
+        suites=[Suite("names", tuple(rows), "ROUGE-L recall", "the tests' own world")],
+        attacks=[PLAIN, *(ATTACKS[name] for name in ("opening", "in context", "combined"))],
+        weight_attacks=[],
+        undefended="bare",
+        retained="bare",
+        sampling=Sampling(40),
+    )
+    result = compare(plan, Answers(tmp_path / "answers"))
+    assert result.unfit == [("names", "in context"), ("names", "combined")]
+    for arm, least, most in (("bare", 0.9, 1.0), ("always refuse", 0.0, 0.2)):
+        value = cell(result, arm, "names", "opening").value
+        assert value is not None and least <= value.value <= most
+    write_report(tmp_path / "report", result, command="guard compare")
+    assert "names, in context" in (tmp_path / "report" / PAGE).read_text("utf-8")
 
 
 def test_an_ended_run_goes_on_where_it_was(plan: Plan, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from guard.evaluate.answer_figures import answer_figures
 from guard.evaluate.arms import AlwaysRefuse, Asked, Local, Losses, Reply
 from guard.evaluate.dragon_figures import dragon_figures
 from guard.evaluate.fictional.suite import SHARED
@@ -47,6 +49,16 @@ def test_memorisation_as_muse_has_it() -> None:
     assert found["KnowMem, kept"] == pytest.approx(50)  # cut at the empty line: all, and nothing
     assert found["VerbMem, forgotten"] == pytest.approx(50)  # Ada of Ada Byron
     assert values(muse_figures(answered, []))["VerbMem, forgotten"] is None
+
+
+def test_a_benign_answer_is_compared_with_the_one_in_its_place() -> None:
+    """Ids are a suite's own: two suites may both have a row "0"."""
+    rows = [replace(one, id="0") for one in (GONE, KEPT, BOTH)]
+    told = ("no", "in the old mill", "the Ister")
+    answered = [(r, Reply(text, "stop", 0.0)) for r, text in zip(rows, told, strict=True)]
+    assert values(answer_figures(answered, answered))["benign identity"] == 1
+    changed = [*answered[:2], (rows[2], Reply("the Tarn", "stop", 0.0))]
+    assert values(answer_figures(changed, answered))["benign identity"] == 0.5
 
 
 def test_sources_as_dusk_has_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,16 @@ def test_the_front_is_what_nobody_beats(points: list[tuple[float, float]]) -> No
             other[0] <= leak and other[1] >= kept and other != (leak, kept) for other in points
         )
         assert (str(place) in front) is not beaten
+
+
+def test_no_control_is_the_best_trade() -> None:
+    """An oracle beats every arm: it would leave none on the front."""
+    ways = [line("refuse", 0.1, 0.5), line("restrict", 0.4, 0.9)]
+    oracle = replace(line("oracle", 0.0, 1.0), control=True)
+    lines = [*ways, oracle]
+    svg = plane(lines, {one.arm: n for n, one in enumerate(lines, 1)}, "title")
+    best = [text for *_, text in texts(svg) if "best trade" in text]
+    assert len(best) == 2 and not any("oracle" in text for text in best)
 
 
 def test_texts_are_escaped() -> None:

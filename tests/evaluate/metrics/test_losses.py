@@ -174,5 +174,7 @@ def test_rows_of_one_subject_count_as_one() -> None:
     assert none.high == pytest.approx(upper_bound(0, 4))
     every = clustered_mean([1.0] * 4, range(4))
     assert (every.low, every.high) == (pytest.approx(1 - none.high), 1)
+    agreeing = clustered_mean([1.0, 0.0, 1.0, 0.0], ["a", "a", "b", "b"])
+    assert 0 < agreeing.low < 0.1 < agreeing.value == 0.5 < 0.9 < agreeing.high < 1
     alone = clustered_mean([1.0, 1.0], ["a", "a"])
     assert (alone.low, alone.high) == (0, 1)
