@@ -329,7 +329,8 @@ def main() -> None:
     phrases = many_phrases()
     documents = "\n".join(sentences(20_000)["documents and licences"])[:1_000_000]
     chunkings, limit = (200, 2_000) if options.quick else (10_000, 25_000)
-    old = json.loads(options.output.read_text()) if options.only else {}
+    known = options.only and options.output.exists()
+    old = json.loads(options.output.read_text()) if known else {}
     result: dict[str, Any] = {
         **old,
         "quick": options.quick,
