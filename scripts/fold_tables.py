@@ -38,7 +38,7 @@ TARGET = Path(__file__).resolve().parent.parent / "guard" / "restrict" / "fold.n
 
 # Separators that commonly split, join or decorate a word without ending it.
 SOFT_ASCII = set("-_*`~'\".^")
-ESCAPE_STARTS = set("&%\\")
+ESCAPE_STARTS = set("&%\\<]")
 # Invisible code points that Unicode classes as letters.
 INVISIBLE = {0x115F, 0x1160, 0x3164, 0xFFA0, 0x034F, 0x17B4, 0x17B5}
 BLANK = {0x2800}
@@ -49,6 +49,8 @@ LEET = {
     "8": ["b"], "9": ["g"], "@": ["a"], "$": ["s"], "!": ["i"], "|": ["i", "l"], "+": ["t"],
     "(": ["c"], "€": ["e"], "¡": ["i"], "£": ["l"], "¥": ["y"],
 }  # fmt: skip
+# The dots of a to j; k to t have dot 3 besides, u to z without w dots 3 and 6 (BANA, the alphabet).
+BRAILLE_DOTS = ("1", "12", "14", "145", "15", "124", "1245", "125", "24", "245")
 BASE_NAME = re.compile(
     r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]|AE|OE)(?: WITH .+)?$"
     r"|LATIN (?:LETTER|SUBSCRIPT|SUPERSCRIPT) SMALL (?:CAPITAL )?(?:LETTER )?([A-Z])$"
@@ -147,13 +149,38 @@ def separator(char: str) -> int:
     return pack(SOFT if soft else SPACE, 0, 0)
 
 
+def braille() -> dict[int, str]:
+    """The letters of the braille alphabet by code point."""
+    found = {_braille("2456"): "w"}
+    for more, letters in (("", "abcdefghij"), ("3", "klmnopqrst"), ("36", "uvxyz")):
+        found |= {_braille(d + more): c for d, c in zip(BRAILLE_DOTS, letters, strict=False)}
+    return found
+
+
+def _braille(dots: str) -> int:
+    return 0x2800 + sum(1 << int(dot) - 1 for dot in dots)
+
+
+BRAILLE = braille()
+
+
+def hidden(code: int) -> str:
+    """What an invisible code point spells: tag characters are ASCII's, and variation selectors are
+    used for bytes (the seventeenth of all is byte 16)."""
+    if 0xE0020 < code < 0xE007F:
+        return fold(chr(code - 0xE0000))
+    if 0xE0120 <= code < 0xE0170:
+        return fold(chr(code - 0xE0100 + 16))
+    return ""
+
+
 def options_of(tables: Tables, code: int) -> list[int]:
     """What a code point may stand for, the faithful reading first."""
     char = chr(code)
-    if 0xE0020 < code < 0xE007F:  # tag characters spell ASCII invisibly
-        letters = fold(chr(code - 0xE0000))
-        hidden = [tables.sequence(LETTER, letters)] if letters else []
-        return [pack(IGNORED, 0, 0), *hidden]
+    if letters := hidden(code):
+        return [pack(IGNORED, 0, 0), tables.sequence(LETTER, letters)]
+    if code in BRAILLE:
+        return [tables.sequence(LETTER, BRAILLE[code])]
     if is_ignored(char):
         return [pack(IGNORED, 0, 0)]
     letters = fold(char) if unicodedata.category(char)[0] in "LNMS" else ""
@@ -168,7 +195,9 @@ def options_of(tables: Tables, code: int) -> list[int]:
 
 
 def bit_of(char: str, kind: int) -> int:
-    """Bit 3 of an entry: an escape begins, or a letter is upper or title case."""
+    """Bit 3 of an entry: an escape begins, or a letter is upper or title case, or hidden."""
+    if kind == IGNORED:
+        return UPPER_BIT if hidden(ord(char)) else 0
     if kind == LETTER:
         return UPPER_BIT if char.isupper() or unicodedata.category(char) == "Lt" else 0
     return ESCAPE_BIT if char in ESCAPE_STARTS else 0

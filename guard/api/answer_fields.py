@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -10,10 +11,12 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-Fate = Literal["guarded", "open", "nested", "passed", "stripped"]
+Fate = Literal["guarded", "open", "nested", "passed", "label", "stripped"]
 Level = Literal["answer", "event", "inside"]
 Path_ = tuple[Any, ...]
 Fates = Mapping[str, Fate]
+
+_WORD = re.compile(r"[!-~]*").fullmatch  # ASCII without blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,13 @@ class AnswerTable:
             if not item:  # most fields of most events are null or empty
                 continue
             fate = fates.get(key)
-            if fate == "passed" and not _may_hold_text(item):
-                continue
             if fate is None or fate == "stripped":
                 clean = False
+            elif fate == "passed" or fate == "label":
+                clean &= is_served(fate, item)
             elif type(item) is str:
                 found.append(((*at, key), item))
-            elif fate in ("open", "passed"):
+            elif fate == "open":
                 found += (((*at, key), text) for text in all_text(item))
             elif type(item) is dict:
                 inner = self.answer if fate == "nested" else self.inside
@@ -92,10 +95,10 @@ class AnswerTable:
         kept: dict[str, Any] = {}
         for key, item in value.items():
             fate = fates.get(key)
-            if not item or fate in ("passed", "open"):
+            if not item or fate == "open":
                 kept[key] = item
-            elif fate == "stripped":
-                kept[key] = [] if type(item) is list else None
+            elif fate in ("stripped", "passed", "label"):
+                kept[key] = item if is_served(fate, item) else [] if type(item) is list else None
             elif fate is not None:
                 kept[key] = self._without(item, self.answer if fate == "nested" else self.inside)
         return kept
@@ -108,11 +111,26 @@ class AnswerTable:
         return item
 
 
-def _may_hold_text(value: Any) -> bool:
-    """Whether a value that should be a word or a number is something else that can have text."""
-    if type(value) is list:
-        return type(value[0]) not in (int, float)
-    return type(value) is dict
+def is_served(fate: Fate | None, value: Any) -> bool:
+    """Whether a value may stay under its name; what is in an object of a guarded field is not
+    looked at. Text where a word or a number belongs is not served: no filter reads it there."""
+    if fate == "passed":
+        return _is_plain(value)
+    if fate == "label":
+        return type(value) is str
+    return fate is not None and fate != "stripped"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, a switch or one word, or is made of such."""
+    kind = type(value)
+    if kind is str:
+        return _WORD(value) is not None
+    if kind is dict:
+        return all(_WORD(key) is not None and _is_plain(item) for key, item in value.items())
+    if kind is list:
+        return set(map(type, value)) <= {int, float} or all(map(_is_plain, value))
+    return True
 
 
 def all_text(value: Any) -> Iterator[str]:
@@ -157,7 +175,8 @@ _WORDS: Mapping[Fate, str] = {
     "guarded": "read by the output filter",
     "open": "read by the output filter, names of fields too",
     "nested": "an answer in itself",
-    "passed": "passed on",
+    "passed": "passed on when it is numbers and single words, else taken out",
+    "label": "passed on when it is a string, else taken out",
     "stripped": "taken out",
 }
 _PLACES: Mapping[Level, str] = {"answer": "top", "event": "event", "inside": "inside"}

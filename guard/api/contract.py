@@ -138,9 +138,10 @@ def contract_reference() -> str:
         f"A request may have at most {surface.MAX_LANES} choices: prompts times `n`.",
     )
     requests = [_request_table(each.path, contracts()[each.name]) for each in ENDPOINTS]
+    paths = {**{each.name: each.path for each in ENDPOINTS}, "models": "/v1/models"}
     tables = [
-        f"### Answers of `{each.path}`\n\n{answer_reference(answer_tables()[each.name])}"
-        for each in ENDPOINTS
+        f"### Answers of `{paths[name]}`\n\n{answer_reference(table)}"
+        for name, table in answer_tables().items()
     ]
     sections = [
         *requests,

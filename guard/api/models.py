@@ -1,16 +1,19 @@
-"""`/v1/models`: the upstream's answer, untouched."""
+"""`/v1/models`: the upstream's answer, without fields that the contract does not name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import orjson
 from starlette.types import Receive, Scope, Send
 
-from guard.api.errors import error_bytes
+from guard import metrics
+from guard.api.answer_fields import answer_tables
+from guard.api.endpoint import json_object
 from guard.api.generate import send_answer, send_error
-from guard.call import JSON, Answer
-from guard.errors import GuardError, UnknownRoute, UpstreamError, WrongMethod
+from guard.call import Answer
+from guard.errors import GuardError, UnknownRoute, UpstreamError, UpstreamGarbage, WrongMethod
 
 if TYPE_CHECKING:
     from guard.api.state import State
@@ -48,7 +51,22 @@ class Models:
             body = await reply.read()
         finally:
             reply.close()
-        if reply.status >= 500:
-            status, body = error_bytes(UpstreamError("The model server failed."))
-            return Answer(status, body)
-        return Answer(reply.status, body, reply.headers.get("content-type", JSON))
+        if reply.status == 404 and name:
+            raise UnknownRoute("This model is not known.", code="model_not_found", param="model")
+        if reply.status != 200:  # whatever it says of it
+            raise UpstreamError("The model server failed.")
+        return Answer(200, _served(body))
+
+
+def _served(body: bytes) -> bytes:
+    """The answer as it came, or without what is not served. Raises UpstreamGarbage."""
+    table = answer_tables()["models"]
+    answer = json_object(body)
+    texts: list[Any] = []
+    clean = table.read(answer, table.answer, (), texts)
+    if texts:
+        raise UpstreamGarbage("the model server's list has texts where cards belong")
+    if clean:
+        return body
+    metrics.STRIPPED.labels("models").inc()
+    return orjson.dumps(table.stripped(answer, table.answer))

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from guard.api.answer_fields import Fates
+from guard.api.answer_fields import Fates, is_served
 from guard.api.endpoint import DONE_BLOCK, Endpoint, Part, Shape, json_object
 from guard.api.phases import thoughts_first
 from guard.api.sse import DONE, Block, encode
@@ -95,8 +95,7 @@ class Surface(Endpoint):
     def _is_served(self, answer: Mapping[str, Any]) -> bool:
         """Whether every top-level field is one that is served."""
         return all(
-            not value or self._fates.get(key, "stripped") != "stripped"
-            for key, value in answer.items()
+            not value or is_served(self._fates.get(key), value) for key, value in answer.items()
         )
 
     # --- rewriting answers -----------------------------------------------------------------
@@ -243,6 +242,7 @@ def _pieces(
                 continue
             fate = "open" if fates is None else fates.get(key)
             if fate == "passed":
+                clean &= is_served(fate, item)
                 continue
             if fate is None or fate == "stripped":
                 clean = False

@@ -1,10 +1,28 @@
-"""The one compiler switch: numba at run time, plain functions to the type checker."""
+"""The one compiler switch: numba at run time, plain functions to the type checker.
+
+Numba keeps what it has compiled by the function's own file and does not see that a function it
+calls has changed in another: after an upgrade in place the filter would run on old code. So each
+state of this package's sources has a folder of its own.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 F = TypeVar("F")
+
+
+def sources_hash() -> str:
+    """A hash of the files whose functions are compiled."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 if TYPE_CHECKING:
 
     def njit(function: F) -> F: ...
@@ -14,6 +32,21 @@ if TYPE_CHECKING:
 else:
     import numba
 
-    njit = numba.njit(cache=True)
+    _PLACE = Path(numba.config.CACHE_DIR or Path(__file__).parent / "__pycache__") / sources_hash()
+
+    def _compiler(**options: Any) -> Callable[[Any], Any]:
+        def compiled(function: Any) -> Any:
+            # Numba asks for the folder when it is given a function. Where it cannot be written,
+            # numba has a folder of the user's own to fall back on.
+            before = numba.config.CACHE_DIR
+            numba.config.CACHE_DIR = str(_PLACE)
+            try:
+                return numba.njit(cache=True, **options)(function)
+            finally:
+                numba.config.CACHE_DIR = before
+
+        return compiled
+
+    njit = _compiler()
     # For the long work of a background thread: other threads of the process go on meanwhile.
-    njit_nogil = numba.njit(cache=True, nogil=True)
+    njit_nogil = _compiler(nogil=True)

@@ -1,8 +1,13 @@
-"""Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, backslash-u0048, read as what they stand for.
+"""Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, `%u0048`, and backslash-u0048, -x48, -110 and
+-u{48}, read as what they stand for.
 
 A small machine beside the walk: while an escape is open, the threads as they stood before it are
 kept, and a complete escape is one more way on from there. What was escaped twice, or more often, is
-read as well.
+read as well. A numeric entity may do without its semicolon, as in HTML: each digit may be its last,
+so that what it stands for so far is a way on while the escape goes on.
+
+A tag (`<br>`, `</b>`, `<!-- -->`) and the address of a markdown link (`](...)`) are read so too,
+where a phrase is under way: they stand for soft punctuation, as in "Har<br>ry".
 """
 
 from __future__ import annotations
@@ -47,6 +52,13 @@ AMPERSAND, PERCENT_SIGN, BACKSLASH_SIGN = 38, 37, 92
 AMP, AMP_HASH, AMP_DEC, AMP_HEX, AMP_NAME = 1, 2, 3, 4, 5
 PERCENT, PERCENT_2, PERCENT_MORE = 6, 7, 8
 BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 9, 10, 11, 12
+BACKSLASH_OCTAL, BACKSLASH_BRACE = 13, 14
+TAG, TAG_INSIDE, LINK, LINK_INSIDE = 15, 16, 17, 18
+
+SO_FAR = -3  # minus the code point: what an escape stands for if it ends here; it may go on
+HIGHEST = 0x10FFFF
+LESS_SIGN, BRACKET_SIGN, HYPHEN = 60, 93, 45
+MAX_MARKUP = 256  # characters of a tag or an address; what is longer is text
 
 
 @njit
@@ -56,6 +68,10 @@ def open_escape(state: Any, point: int) -> None:
         state[ESC] = AMP
     elif point == PERCENT_SIGN:
         state[ESC] = PERCENT
+    elif point == LESS_SIGN:
+        state[ESC] = TAG
+    elif point == BRACKET_SIGN:
+        state[ESC] = LINK
     else:
         state[ESC] = BACKSLASH
     state[ESC_VALUE] = 0
@@ -87,8 +103,15 @@ def begin_escape(state: Any, point: int, at: int) -> None:
 
 
 @njit
+def so_far(value: int) -> int:
+    """What an entity says that may end here; what is not printed is none yet."""
+    return SO_FAR - value if 32 <= value <= HIGHEST else -1
+
+
+@njit
 def entity_step(state: Any, point: int, names: Any, values: Any) -> int:
-    """One more character of `&...;`: the decoded code point, -1 to go on, -2 when it is none."""
+    """One more character of `&...;`: the decoded code point, -1 to go on, -2 when it is none, or
+    `SO_FAR` minus the code point that it may be."""
     esc = state[ESC]
     if esc == AMP and point == 35:
         state[ESC] = AMP_HASH
@@ -101,14 +124,14 @@ def entity_step(state: Any, point: int, names: Any, values: Any) -> int:
             state[ESC] = AMP_DEC
             state[ESC_VALUE] = state[ESC_VALUE] * 10 + point - 48
             state[ESC_COUNT] += 1
-            return -1
+            return so_far(state[ESC_VALUE])
         return state[ESC_VALUE] if point == 59 and esc == AMP_DEC else -2
     if esc == AMP_HEX:
         digit = hex_value(point)
         if digit >= 0 and state[ESC_COUNT] < 6:
             state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
             state[ESC_COUNT] += 1
-            return -1
+            return so_far(state[ESC_VALUE])
         return state[ESC_VALUE] if point == 59 and state[ESC_COUNT] > 0 else -2
     alphanumeric = 48 <= point <= 57 or 65 <= point <= 90 or 97 <= point <= 122
     if alphanumeric and state[ESC_COUNT] < 8:
@@ -130,6 +153,10 @@ def percent_step(state: Any, point: int) -> int:
     if state[ESC] == PERCENT_MORE:
         state[ESC] = PERCENT
         return -1 if point == 37 else -2
+    if state[ESC] == PERCENT and (point == 117 or point == 85) and state[ESC_MORE] == 0:  # %u
+        state[ESC] = BACKSLASH_HEX
+        state[ESC_COUNT] = 4
+        return -1
     digit = hex_value(point)
     if digit < 0:
         return -2
@@ -160,6 +187,16 @@ def percent_step(state: Any, point: int) -> int:
 
 
 @njit
+def octal_step(state: Any, point: int) -> int:
+    """One more of three octal digits; returns as `entity_step`."""
+    if not 48 <= point <= 55:
+        return -2
+    state[ESC_VALUE] = state[ESC_VALUE] * 8 + point - 48
+    state[ESC_COUNT] -= 1
+    return -1 if state[ESC_COUNT] > 0 else state[ESC_VALUE]
+
+
+@njit
 def backslash_step(state: Any, point: int) -> int:
     """One more character of a JSON or C escape; returns as `entity_step`."""
     esc = state[ESC]
@@ -167,6 +204,15 @@ def backslash_step(state: Any, point: int) -> int:
         if point == 117 or point == 120:  # u, x
             state[ESC] = BACKSLASH_HEX
             state[ESC_COUNT] = 4 if point == 117 else 2
+            return -1
+        if point == 85:  # U, of eight digits
+            state[ESC] = BACKSLASH_HEX
+            state[ESC_COUNT] = 8
+            return -1
+        if 48 <= point <= 51:  # three octal digits
+            state[ESC] = BACKSLASH_OCTAL
+            state[ESC_COUNT] = 2
+            state[ESC_VALUE] = point - 48
             return -1
         if point == 110 or point == 116 or point == 114 or point == 102 or point == 98:  # ntrfb
             return 32
@@ -177,11 +223,21 @@ def backslash_step(state: Any, point: int) -> int:
         state[ESC_COUNT] = 4
         state[ESC_VALUE] = 0
         return -1 if point == wanted else -2
+    if esc == BACKSLASH_OCTAL:
+        return octal_step(state, point)
+    if esc == BACKSLASH_BRACE and point == 125:
+        return state[ESC_VALUE] if state[ESC_COUNT] < 6 else -2
+    if esc == BACKSLASH_HEX and point == 123 and state[ESC_COUNT] == 4:  # u{...}
+        state[ESC] = BACKSLASH_BRACE
+        state[ESC_COUNT] = 6
+        return -1 if state[ESC_VALUE] == 0 else -2
     digit = hex_value(point)
-    if digit < 0:
+    if digit < 0 or state[ESC_COUNT] == 0:
         return -2
     state[ESC_VALUE] = state[ESC_VALUE] * 16 + digit
     state[ESC_COUNT] -= 1
+    if esc == BACKSLASH_BRACE:
+        return -1
     if state[ESC_COUNT] > 0:
         return -1
     value = state[ESC_VALUE]
@@ -195,11 +251,40 @@ def backslash_step(state: Any, point: int) -> int:
 
 
 @njit
+def markup_step(state: Any, point: int) -> int:
+    """One more character of a tag or of a link's address; returns as `entity_step`. It gives way to
+    an escape inside it."""
+    esc = state[ESC]
+    if esc == LINK:
+        state[ESC] = LINK_INSIDE
+        return -1 if point == 40 else -2
+    if esc == TAG:
+        state[ESC] = TAG_INSIDE
+        named = 65 <= point <= 90 or 97 <= point <= 122 or point == 47 or point == 33  # / !
+        return -1 if named else -2
+    if point == (62 if esc == TAG_INSIDE else 41):
+        return HYPHEN
+    state[ESC_COUNT] += 1
+    inside = point == AMPERSAND or point == PERCENT_SIGN or point == BACKSLASH_SIGN
+    return -2 if inside or point == LESS_SIGN or state[ESC_COUNT] > MAX_MARKUP else -1
+
+
+@njit
+def opens_escape(state: Any, point: int) -> bool:
+    """Whether one of the signs that may begin an escape does: markup stands for nothing of its own,
+    so that it counts only where a phrase is under way."""
+    return state[THREADS] > 0 or not (point == LESS_SIGN or point == BRACKET_SIGN)
+
+
+@njit
 def escape_step(state: Any, point: int, names: Any, values: Any) -> int:
-    """Feed an open escape: the decoded code point, -1 to go on, -2 when it was none after all."""
+    """Feed an open escape: the decoded code point, -1 to go on, -2 when it was none after all, or
+    `SO_FAR` minus what it stands for if it ends here."""
     esc = state[ESC]
     if esc <= AMP_NAME:
         return entity_step(state, point, names, values)
     if esc <= PERCENT_MORE:
         return percent_step(state, point)
-    return backslash_step(state, point)
+    if esc <= BACKSLASH_BRACE:
+        return backslash_step(state, point)
+    return markup_step(state, point)

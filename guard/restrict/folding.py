@@ -23,13 +23,14 @@ LETTER = 3  # letters and digits
 WORD = 4  # a letter that is a word of its own: scripts written without spaces
 ALTERNATIVES = 5  # several readings, the faithful one first
 
-ESCAPE_BIT = 8  # of a separator: it begins an escape (& % and backslash)
-UPPER_BIT = 8  # of a letter: it is upper or title case
+ESCAPE_BIT = 8  # of a separator: it begins an escape (& % backslash < and ])
+UPPER_BIT = 8  # of a letter: it is upper or title case, or hidden, and may begin a word anywhere
 
 
 def pack(kind: int, length: int, offset: int) -> int:
     """One table entry: bits 0-2 kind, bits 4-9 length, from bit 10 offset; bit 3 is set besides on
-    what opens an escape, and on upper case, where the faithful reading is a letter."""
+    what opens an escape, on upper case, where the faithful reading is a letter, and on hidden
+    letters."""
     return kind | (length << 4) | (offset << 10)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from guard.restrict.compiled import njit
-from guard.restrict.escapes import begin_escape, escape_step, goes_on
+from guard.restrict.escapes import SO_FAR, begin_escape, escape_step, goes_on, opens_escape
 from guard.restrict.folding import ALTERNATIVES, ESCAPE_BIT, IGNORED, LETTER, SOFT, SPACE, WORD
 from guard.restrict.state import (
     BEGUN,
@@ -224,13 +224,18 @@ def walk(
             i += 1
             continue
         quiet = state[THREADS] == 0 and state[ESC] == 0
-        opens = kind != LETTER and entry & ESCAPE_BIT != 0
+        opens = (kind == SPACE or kind == SOFT) and entry & ESCAPE_BIT != 0
+        opens = opens and opens_escape(state, point)
         begins = begins_word(state[WORD_START], entry)
         after = after_point(state[WORD_START], entry, alternatives)
         if not quiet or begins or state[PENDING] > 0 or kind == WORD:
             decoded = np.int64(-2)
+            may_go_on = False
             if state[ESC] != 0:
                 decoded = escape_step(state, point, names, values)
+                if decoded <= SO_FAR:
+                    may_go_on = True
+                    decoded = SO_FAR - decoded
             if state[PENDING] > 0:
                 if kind == LETTER and not begins:
                     state[PENDING] = 0
@@ -253,7 +258,7 @@ def walk(
                     labels, accept, symbols, alternatives, meant, begins_word(before, meant),
                     state[ESC_START], at + 1,
                 )  # fmt: skip
-            ended = decoded != -1 and not opens and state[ESC] != 0
+            ended = decoded != -1 and not (opens or may_go_on) and state[ESC] != 0
             if ended and not goes_on(state, decoded):
                 state[ESC] = 0
                 state[SNAPSHOT] = 0

@@ -1,7 +1,8 @@
 """Where a word begins: after a separator, and at an upper-case letter after one that is not.
 
 "OttolineOttoline" holds two words, "McPotter" too; in "NASA" and after a digit no letter begins
-one. A walk keeps a few bits, its *word start*: which letters would begin a word, came one next.
+one. A letter that nobody sees (a tag character) may begin one wherever an upper-case letter may. A
+walk keeps a few bits, its *word start*: which letters would begin a word, came one next.
 """
 
 from __future__ import annotations

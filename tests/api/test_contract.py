@@ -13,7 +13,7 @@ from openai.types import completion_create_params, embedding_create_params
 from openai.types.chat import completion_create_params as chat_create_params
 from openai.types.responses import response_create_params
 
-from guard.api.answer_fields import Fate, Level, answer_tables
+from guard.api.answer_fields import AnswerField, AnswerTable, Fate, Level, answer_tables
 from guard.api.app import ENDPOINTS
 from guard.api.contract import Class, Contract, Field, contract_reference, contracts
 from guard.errors import RequestError
@@ -183,7 +183,7 @@ def test_every_field_of_an_answer_of_the_installed_vllm_is_in_the_table(
 
 def test_every_endpoint_has_a_table_and_every_field_a_reason() -> None:
     tables = answer_tables()
-    assert tables.keys() == contracts().keys() == PATHS.keys()
+    assert tables.keys() - {"models"} == contracts().keys() == PATHS.keys()
     fields = [
         f for table in tables.values() for level in table.levels.values() for f in level.values()
     ]
@@ -201,13 +201,42 @@ def test_what_a_table_does_not_name_is_taken_out_and_what_it_strips_is_emptied(
             found: list[Any] = []
             clean = table.read({name: "Harry Potter"}, fates, (), found)
             served = table.stripped({name: "Harry Potter"}, fates)
-            if fate in ("stripped", None):
+            if fate in ("stripped", "passed", None):
                 assert (clean, found) == (False, []), (level, name)
                 assert served == ({} if fate is None else {name: None})
             else:
                 assert clean
                 assert served == {name: "Harry Potter"}
-                assert bool(found) == (fate != "passed"), (level, name)
+                assert bool(found) == (fate != "label"), (level, name)
+
+
+@pytest.mark.parametrize(
+    ("fate", "value", "served"),
+    [
+        ("passed", "chatcmpl-8f1c/2.d:3", True),
+        ("passed", {"prompt_tokens": 3, "details": {"cached_tokens": None}}, True),
+        ("passed", [0.25, 1], True),
+        ("passed", ["stop", {"kind": 1}], True),
+        ("passed", "Harry Potter", False),
+        ("passed", "Гарри", False),
+        ("passed", {"note": "Harry Potter"}, False),
+        ("passed", {"Harry Potter": 1}, False),
+        ("passed", [0.25, "Harry Potter"], False),
+        ("label", "Harry Potter", True),
+        ("label", ["Harry Potter"], False),
+        ("label", {"m": "Harry Potter"}, False),
+    ],
+)
+def test_where_words_and_numbers_belong_nothing_else_is_served(
+    fate: Fate, value: Any, served: bool
+) -> None:
+    rows = {"field": AnswerField("field", fate, "why")}
+    table = AnswerTable("chat", {"answer": rows, "inside": rows})
+    found: list[Any] = []
+    assert table.read({"field": value}, table.answer, (), found) is served
+    assert found == []
+    empty = [] if isinstance(value, list) else None
+    assert table.stripped({"field": value}, table.answer) == {"field": value if served else empty}
 
 
 @TABLES

@@ -88,12 +88,41 @@ def test_check_names_what_is_wrong_with_a_row(proxy: Proxy, row: Any, code: str)
 
 
 def test_models_are_the_upstreams_own(proxy: Proxy, upstream: ScriptedUpstream) -> None:
-    listed = {"object": "list", "data": [{"id": "m", "object": "model"}]}
-    upstream.reply(Reply.json(listed), Reply.json(listed["data"][0]), Reply(status=500))
+    card = {"id": "org/m", "object": "model", "created": 7, "owned_by": "vllm", "root": "a b"}
+    listed = {"object": "list", "data": [card, {**card, "permission": [{"is_blocking": True}]}]}
+    upstream.reply(Reply.json(listed), Reply.json(card), Reply(status=500))
     assert httpx.get(f"{proxy.url}/v1/models").content == orjson.dumps(listed)
-    assert proxy.openai().models.retrieve("org/m").id == "m"
+    assert proxy.openai().models.retrieve("org/m").id == "org/m"
     assert upstream.requests[1].path == "/v1/models/org/m"
     refused(httpx.get(f"{proxy.url}/v1/models"), 502, "upstream_error")
+
+
+def test_of_models_only_what_the_contract_names_is_served(
+    proxy: Proxy, upstream: ScriptedUpstream
+) -> None:
+    card = {"id": "m", "created": "Harry Potter", "description": "Harry Potter"}
+    upstream.reply(Reply.json({"object": "list", "data": [card], "note": "Harry Potter"}))
+    served = httpx.get(f"{proxy.url}/v1/models").json()
+    assert served == {"object": "list", "data": [{"id": "m", "created": None}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "reply", "status", "code"),
+    [
+        ("/v1/models", Reply.json({"data": ["Harry Potter"]}), 502, "upstream_invalid_response"),
+        ("/v1/models", Reply(status=200, body=[b"Harry Potter"]), 502, "upstream_invalid_response"),
+        ("/v1/models/m", Reply(status=404, body=[b"no Harry Potter"]), 404, "model_not_found"),
+        ("/v1/models", Reply(status=404, body=[b"no Harry Potter"]), 502, "upstream_error"),
+        ("/v1/models/m", Reply(status=403, body=[b"no Harry Potter"]), 502, "upstream_error"),
+    ],
+)
+def test_what_the_model_server_says_instead_of_models_is_not_repeated(
+    proxy: Proxy, upstream: ScriptedUpstream, path: str, reply: Reply, status: int, code: str
+) -> None:
+    upstream.reply(reply)
+    answer = httpx.get(proxy.url + path)
+    refused(answer, status, code)
+    assert "Harry" not in answer.text
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e/%2e%2e/metrics", "a/../../metrics", ".", "a//b"])

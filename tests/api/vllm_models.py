@@ -38,6 +38,7 @@ def answer_fields(endpoint: str) -> Mapping[str, set[str]]:
     from vllm.entrypoints.openai.completion import protocol as completion
     from vllm.entrypoints.openai.responses import protocol as responses
     from vllm.entrypoints.pooling.embed.protocol import EmbeddingResponse, EmbeddingResponseData
+    from vllm.entrypoints.serve.engine import protocol as engine
 
     if endpoint == "chat":
         return {
@@ -74,6 +75,12 @@ def answer_fields(endpoint: str) -> Mapping[str, set[str]]:
             "answer": _names([anthropic.AnthropicMessagesResponse]),
             "event": _names([anthropic.AnthropicStreamEvent]),
             "inside": _names([anthropic.AnthropicContentBlock, anthropic.AnthropicDelta]),
+        }
+    if endpoint == "models":
+        return {
+            "answer": _names([engine.ModelList, engine.ModelCard]),
+            "event": set(),
+            "inside": _names([engine.ModelCard, engine.ModelPermission]),
         }
     return {
         "answer": _names([EmbeddingResponse]),

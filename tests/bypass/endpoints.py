@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import httpx
 import orjson
 
+from tests.api.typed import MESSAGES, RESPONSES, Typed, parsed
 from tests.support.proxy import Proxy, chat_body
+from tests.support.typed_answers import named
 from tests.support.upstream import (
     Reply,
     ScriptedUpstream,
@@ -25,14 +27,62 @@ Json = dict[str, Any]
 
 
 class Endpoint(NamedTuple):
-    """One generating endpoint: `ask` makes a request, `whole` and `chunks` an answer of it, `said`
-    takes the text out of a choice."""
+    """One generating endpoint: `ask` makes a request; `whole` and `stream` script an answer, the
+    latter of pieces of text; `answer` and `heard` read one back, as its text and whether the filter
+    ended it."""
 
     path: str
     ask: Callable[[str], Any]
     whole: Callable[[str], Json]
-    chunks: Callable[[list[str]], list[Json]]
-    said: Callable[[Json], str]
+    stream: Callable[[list[str]], bytes]
+    answer: Callable[[Json], tuple[str, bool]]
+    heard: Callable[[bytes], tuple[str, bool]]
+
+
+def _of_choices(
+    path: str,
+    ask: Callable[[str], Json],
+    whole: Callable[[str], Json],
+    chunks: Callable[[list[str]], list[Json]],
+    said: Callable[[Json], str],
+) -> Endpoint:
+    def answer(body: Json) -> tuple[str, bool]:
+        (choice,) = body["choices"]
+        return said(choice), choice["finish_reason"] == "content_filter"
+
+    def heard(raw: bytes) -> tuple[str, bool]:
+        assert b"[DONE]" in raw
+        own = [choice for choice in choices(raw) if choice["index"] == 0]
+        reasons = [choice["finish_reason"] for choice in own if choice["finish_reason"]]
+        assert len(reasons) == 1
+        return "".join(map(said, own)), reasons == ["content_filter"]
+
+    def stream(pieces: list[str]) -> bytes:
+        return b"".join(sse(*chunks(pieces), done=True))
+
+    return Endpoint(path, ask, whole, stream, answer, heard)
+
+
+def _of_events(typed: Typed) -> Endpoint:
+    def text_of(parts: list[tuple[str, str]]) -> str:
+        assert {kind for kind, _ in parts} <= {"text"}
+        return "".join(text for _, text in parts)
+
+    def answer(body: Json) -> tuple[str, bool]:
+        return text_of(typed.texts(body)), typed.ending(body) == typed.cut
+
+    def heard(raw: bytes) -> tuple[str, bool]:
+        events = parsed(raw.replace(b"\r\n", b"\n"))
+        return text_of(typed.streamed(events)), typed.stream_ending(events) == typed.cut
+
+    return Endpoint(
+        typed.path,
+        typed.body,
+        lambda text: typed.whole([("text", text)]),
+        lambda pieces: b"".join(named(typed.events([("text", pieces)]))),
+        answer,
+        heard,
+    )
 
 
 def _chat_said(choice: Json) -> str:
@@ -40,14 +90,18 @@ def _chat_said(choice: Json) -> str:
 
 
 ENDPOINTS = {
-    "chat": Endpoint("/v1/chat/completions", chat_body, chat_completion, chat_chunks, _chat_said),
-    "completions": Endpoint(
+    "chat": _of_choices(
+        "/v1/chat/completions", chat_body, chat_completion, chat_chunks, _chat_said
+    ),
+    "completions": _of_choices(
         "/v1/completions",
         lambda prompt: {"model": "m", "prompt": prompt},
         text_completion,
         completion_chunks,
         lambda choice: choice.get("text") or "",
     ),
+    "responses": _of_events(RESPONSES),
+    "messages": _of_events(MESSAGES),
 }
 
 
@@ -71,7 +125,7 @@ MODES: dict[str, Callable[[str], list[str]]] = {
 
 def stream(endpoint: Endpoint, text: str, mode: str) -> bytes:
     """The bytes of the upstream's stream that says `text`."""
-    raw = b"".join(sse(*endpoint.chunks(MODES[mode](text)), done=True))
+    raw = endpoint.stream(MODES[mode](text))
     return raw.replace(b"\n", b"\r\n") if mode == "CRLF" else raw
 
 
@@ -94,10 +148,3 @@ def choices(raw: bytes) -> list[Json]:
     data = [b"".join(x[6:] for x in lines if x.startswith(b"data: ")) for lines in blocks]
     events = [orjson.loads(each) for each in data if each.startswith(b"{")]
     return [choice for event in events for choice in event["choices"]]
-
-
-def heard(endpoint: Endpoint, raw: bytes) -> tuple[str, list[str]]:
-    """The text of a stream's first choice, and its finish reasons."""
-    own = [choice for choice in choices(raw) if choice["index"] == 0]
-    reasons = [choice["finish_reason"] for choice in own if choice["finish_reason"]]
-    return "".join(map(endpoint.said, own)), reasons

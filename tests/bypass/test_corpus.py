@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.bypass.compose import compose
-from tests.bypass.endpoints import ENDPOINTS, MODES, heard, stream, streamed
+from tests.bypass.endpoints import ENDPOINTS, MODES, stream, streamed
 from tests.bypass.rows import NAME, SPELLINGS, benign, corpus
 from tests.support.proxy import Proxy
 from tests.support.upstream import Reply, ScriptedUpstream
@@ -31,13 +31,13 @@ def test_the_corpus_is_complete() -> None:
     assert all(row["source"] and row["text"] and row["target"] for row in CORPUS)
 
 
-def expect(row: dict[str, Any], text: str, reasons: list[str]) -> None:
+def expect(row: dict[str, Any], text: str, cut: bool) -> None:
     """A stopped answer ends before the disguise; a leading mark may stay, and of an encoding inside
     an encoding what nobody can know for one yet."""
     if row["expect"] == "passes":
         assert text == BEFORE + row["text"] + AFTER
         return
-    assert reasons == ["content_filter"]
+    assert cut
     assert text.startswith(BEFORE)
     left = text.removeprefix(BEFORE)
     assert row["text"].startswith(left)
@@ -58,8 +58,8 @@ def turn(rows: list[dict[str, Any]], mode: str) -> list[dict[str, Any]]:
 def test_a_whole_answer(served: Served, endpoint: Any, row: dict[str, Any]) -> None:
     proxy, upstream = served
     upstream.reply(Reply.json(endpoint.whole(BEFORE + row["text"] + AFTER)))
-    (choice,) = proxy.post(endpoint.path, endpoint.ask("Tell me.")).json()["choices"]
-    expect(row, endpoint.said(choice), [choice["finish_reason"]])
+    answer = proxy.post(endpoint.path, endpoint.ask("Tell me.")).json()
+    expect(row, *endpoint.answer(answer))
 
 
 @each_endpoint
@@ -67,8 +67,7 @@ def test_a_whole_answer(served: Served, endpoint: Any, row: dict[str, Any]) -> N
 def test_a_stream(served: Served, endpoint: Any, mode: str) -> None:
     for row in turn(CORPUS, mode):
         raw = streamed(*served, endpoint, BEFORE + row["text"] + AFTER, mode)
-        expect(row, *heard(endpoint, raw))
-        assert b"[DONE]" in raw
+        expect(row, *endpoint.heard(raw))
 
 
 # Only names are looked for in prompts; texts are for answers.
@@ -81,8 +80,8 @@ def test_a_prompt(served: Served, endpoint: Any, row: dict[str, Any]) -> None:
     proxy, upstream = served
     if row["expect"] == "passes":
         upstream.reply(Reply.json(endpoint.whole("Fine.")))
-    (choice,) = proxy.post(endpoint.path, endpoint.ask(f"Who is {row['text']} ?")).json()["choices"]
-    assert (choice["finish_reason"] == "content_filter") == (row["expect"] == "stopped")
+    answer = proxy.post(endpoint.path, endpoint.ask(f"Who is {row['text']} ?")).json()
+    assert endpoint.answer(answer)[1] == (row["expect"] == "stopped")
 
 
 @each_endpoint
@@ -104,9 +103,9 @@ def test_composed_spellings(served: Served) -> None:
     stopped = 0
     for spelling in COMPOSED:
         raw = streamed(*served, endpoint, BEFORE + spelling.text + AFTER, "tokens")
-        text, reasons = heard(endpoint, raw)
-        stopped += reasons == ["content_filter"]
-        assert reasons != ["content_filter"] or text.startswith(BEFORE)
+        text, cut = endpoint.heard(raw)
+        stopped += cut
+        assert not cut or text.startswith(BEFORE)
     assert stopped >= 0.9 * len(COMPOSED)
 
 
