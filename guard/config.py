@@ -28,6 +28,9 @@ class ApiKey(Section):
     requests_per_minute: int | None = Field(
         default=None, ge=1, description="rate limit of this key; none when left out"
     )
+    max_in_flight: int | None = Field(
+        default=None, ge=1, description="requests of this key served at once; more is a 429"
+    )
 
 
 class UpstreamSettings(Section):
@@ -169,6 +172,9 @@ class LimitSettings(Section):
     )
     max_in_flight: int = Field(
         default=1024, ge=1, description="requests served at once, over all workers; more is a 429"
+    )
+    body_timeout: Seconds = Field(
+        default=60.0, description="seconds until a request's body is there; later is a 408"
     )
 
 

@@ -1,4 +1,4 @@
-"""How much is taken on: requests in flight over all workers, and a rate a key.
+"""How much is taken on: requests in flight over all workers, in all and of a key, and a rate a key.
 
 All workers count in one table, each in a row of its own, so nobody needs a lock: a worker writes
 its row and adds up everybody's.
@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 from guard.config import ApiKey
 from guard.errors import Overloaded
 
-# Columns: requests in flight; then for each key the minute, and how many began in it.
+# Columns: requests in flight; then for each key those of its own, the minute, and how many began in
+# it.
 _FIRST_KEY = 1
+_KEY_COLUMNS = 3
 
 
 def table_shape(workers: int, keys: Sequence[ApiKey]) -> tuple[int, int]:
     """The shape of the int64 table that `Limits` counts in."""
-    return (workers, _FIRST_KEY + 2 * len(keys))
+    return (workers, _FIRST_KEY + _KEY_COLUMNS * len(keys))
+
+
+def clear_in_flight(row: NDArray[np.int64]) -> None:
+    """Nothing is in flight in a row any more; what began in this minute stays."""
+    row[0] = 0
+    row[_FIRST_KEY::_KEY_COLUMNS] = 0
 
 
 class Limits:
@@ -33,30 +41,39 @@ class Limits:
         self._max = max_in_flight
         self._table = table
         self._mine = table[row]
-        self._rates = {
-            key.name: (_FIRST_KEY + 2 * number, key.requests_per_minute)
+        self._keys = {
+            key.name: (_FIRST_KEY + _KEY_COLUMNS * number, key)
             for number, key in enumerate(keys)
-            if key.requests_per_minute is not None
+            if key.requests_per_minute is not None or key.max_in_flight is not None
         }
 
     def enter(self, key: str | None) -> None:
         """A request begins. Raises Overloaded (429) and counts nothing when it may not."""
         if self._in_flight() >= self._max:
             raise Overloaded("Too many requests are being served.", code="too_many_requests")
-        column, rate = self._rates.get(key or "", (0, None))
-        if rate is not None:
-            minute = int(time.monotonic() // 60)
-            rows = self._table
-            if int(rows[rows[:, column] == minute, column + 1].sum()) >= rate:
-                raise Overloaded("The rate limit of this key is reached.", code="rate_limited")
-            if int(self._mine[column]) != minute:
-                self._mine[column], self._mine[column + 1] = minute, 0
-            self._mine[column + 1] += 1
+        if key in self._keys:
+            self._enter_key(*self._keys[key])
         self._mine[0] += 1
+
+    def _enter_key(self, column: int, key: ApiKey) -> None:
+        rows, most, rate = self._table, key.max_in_flight, key.requests_per_minute
+        if most is not None and int(rows[:, column].sum()) >= most:
+            message = "Too many requests with this key are being served."
+            raise Overloaded(message, code="too_many_requests")
+        if rate is not None:
+            at, minute = column + 1, int(time.monotonic() // 60)
+            if int(rows[rows[:, at] == minute, at + 1].sum()) >= rate:
+                raise Overloaded("The rate limit of this key is reached.", code="rate_limited")
+            if int(self._mine[at]) != minute:
+                self._mine[at], self._mine[at + 1] = minute, 0
+            self._mine[at + 1] += 1
+        self._mine[column] += 1
 
     def _in_flight(self) -> int:
         return int(self._mine[0] if len(self._table) == 1 else self._table[:, 0].sum())
 
-    def leave(self) -> None:
-        """A request has ended."""
+    def leave(self, key: str | None) -> None:
+        """A request has ended; `key` as it was given to `enter`."""
         self._mine[0] -= 1
+        if key in self._keys:
+            self._mine[self._keys[key][0]] -= 1

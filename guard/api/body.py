@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -14,8 +15,18 @@ class ClientGone(Exception):
     """The client closed the connection while its request was being read."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises PayloadTooLarge past `limit` bytes, ClientGone on disconnect."""
+async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
+    """The whole body. Raises PayloadTooLarge past `limit` bytes, RequestError (408) when it is not
+    there after `seconds`, ClientGone on disconnect."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, limit)
+    except TimeoutError:
+        message = "The request body did not arrive in time."
+        raise RequestError(message, code="body_timeout", status=408) from None
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:

@@ -53,11 +53,12 @@ class Generate:
         limits = self._state.limits
         limits.enter(caller.key)
         try:
-            body = await read_body(receive, self._state.settings.limits.max_body_bytes)
+            settings = self._state.settings.limits
+            body = await read_body(receive, settings.max_body_bytes, settings.body_timeout)
             call = self._call(body, caller.key)
             return await _until_gone(self._answer(call, send), receive)
         finally:
-            limits.leave()
+            limits.leave(caller.key)
 
     def _call(self, body: bytes, key: str | None) -> Call:
         """The request, checked against the field contract."""
@@ -140,6 +141,8 @@ async def send_error(
     """An error in OpenAI's shape, or as `shaped` writes it."""
     status, body = shaped(error)
     headers = {"retry-after": "1"} if status in (429, 503) else {}
+    if status == 408:  # what may yet come of its body is not waited for
+        headers["connection"] = "close"
     if isinstance(error, WrongMethod):
         headers["allow"] = error.allow
     await send_answer(send, Answer(status, body, JSON, headers), None)

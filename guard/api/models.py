@@ -34,7 +34,7 @@ class Models:
             try:
                 answer = await self._answer(scope)
             finally:
-                self._state.limits.leave()
+                self._state.limits.leave(caller.key)
             await send_answer(send, answer, None)
         except GuardError as error:
             await send_error(send, error)

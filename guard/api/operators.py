@@ -67,15 +67,17 @@ def router(state: State) -> APIRouter:
         openapi_extra={"requestBody": ROW_BODY},
     )
     async def check(request: Request) -> Response:
-        state.limits.enter(authorise(request).key)
+        caller = authorise(request)
+        state.limits.enter(caller.key)
         try:
-            body = await read_body(request.receive, state.settings.limits.max_body_bytes)
+            most = state.settings.limits
+            body = await read_body(request.receive, most.max_body_bytes, most.body_timeout)
             row = parse_object(body)
             result = await check_row(state.current(), row)
         except ClientGone:
             return Response(status_code=499)
         finally:
-            state.limits.leave()
+            state.limits.leave(caller.key)
         return _json(result.as_row(row.get("id")))
 
     return routes

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from guard.config import ApiKey
 from guard.errors import ConfigError
-from guard.limits import table_shape
-
-_IN_FLIGHT = 0  # the column of requests in flight
+from guard.limits import clear_in_flight, table_shape
 
 
 def create(folder: Path, workers: int, keys: Sequence[ApiKey]) -> None:
@@ -54,7 +52,7 @@ def claim(folder: Path) -> Row:
         lock = _locked(folder / str(number))
         if lock is None:
             continue
-        table[number, _IN_FLIGHT] = 0
+        clear_in_flight(table[number])
         if mine is None:
             mine = Row(table, number, lock)
         else:

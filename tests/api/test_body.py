@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -84,16 +85,31 @@ def chunk(body: bytes, *, more: bool = False) -> dict[str, Any]:
 
 async def test_a_body_comes_in_pieces() -> None:
     receive = receiver(chunk(b"ab", more=True), chunk(b"", more=True), chunk(b"c"))
-    assert await read_body(receive, 3) == b"abc"
+    assert await read_body(receive, 3, 5) == b"abc"
 
 
 async def test_a_body_over_the_limit_is_refused_before_all_of_it_has_come() -> None:
     receive = receiver(chunk(b"ab", more=True), chunk(b"cd", more=True))
     with pytest.raises(PayloadTooLarge) as refused:
-        await read_body(receive, 3)
+        await read_body(receive, 3, 5)
     assert refused.value.status == 413
 
 
 async def test_a_client_that_hangs_up_is_noticed() -> None:
     with pytest.raises(ClientGone):
-        await read_body(receiver(chunk(b"a", more=True), {"type": "http.disconnect"}), 10)
+        await read_body(receiver(chunk(b"a", more=True), {"type": "http.disconnect"}), 10, 5)
+
+
+async def test_a_body_that_stops_coming_is_not_waited_for() -> None:
+    first = receiver(chunk(b"a", more=True))
+
+    async def receive() -> dict[str, Any]:
+        try:
+            return await first()
+        except IndexError:
+            await asyncio.sleep(30)
+            raise
+
+    with pytest.raises(RequestError) as refused:
+        await read_body(receive, 10, 0.05)
+    assert (refused.value.status, refused.value.code) == (408, "body_timeout")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -222,6 +224,22 @@ def test_too_many_requests_at_once_get_a_429(policies: Path, upstream: ScriptedU
         refused(response, 429, "too_many_requests")
         assert response.headers["retry-after"]
         first.join()
+        assert proxy.chat("x").status_code == 200
+
+
+def test_a_body_that_does_not_come_gives_its_place_back(
+    policies: Path, upstream: ScriptedUpstream
+) -> None:
+    upstream.always(Reply.json(chat_completion("fine")))
+    limits = {"max_in_flight": 1, "body_timeout": 0.3}
+    with Proxy(policies, upstream.url, limits=limits) as proxy:
+        place = urlsplit(proxy.url)
+        with socket.create_connection((place.hostname, place.port), timeout=10) as raw:
+            head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+            raw.sendall(head.encode())
+            answer = b"".join(iter(lambda: raw.recv(65_536), b""))  # until it is closed
+        assert b" 408 " in answer.splitlines()[0]
+        assert b"body_timeout" in answer
         assert proxy.chat("x").status_code == 200
 
 

@@ -102,7 +102,9 @@ CUTS = st.lists(st.integers(0, 400), max_size=12)
 
 _LETTERS = [
     *"HarryPotteh4rp0", *" -_*.~", "\u200b", "\u00ad", "\u0301", "\u0430", "\u043e", "&#72;",
-    "&amp;", "%50", "\\u0050", "\\", "&", "%", "\U000e0041", "\U0001d407", "\ud800", "哈", "Harry",
+    "&amp;", "%50", "\\u0050", "\\", "&", "%", "&#80", "&#x50", "%u0050", "\\120", "\\u{50}", "<b>",
+    "<", ">", "](x)", "]", "(", ")", "⠏", "\U000e0140",
+    "\U000e0041", "\U0001d407", "\ud800", "哈", "Harry",
     "Potter", "\n", "x", "İ", "ß", "ﬁ",
 ]  # fmt: skip
 TEXTS = st.text(max_size=12) | st.lists(st.sampled_from(_LETTERS), max_size=24).map("".join)
