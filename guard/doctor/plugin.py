@@ -8,36 +8,14 @@ from typing import Any
 
 from guard.doctor.finding import Finding
 from guard.doctor.patient import Patient
-from guard.engine.canary import CANARY_SET, Why, prove, publish_canary
+from guard.engine.canary import CANARY_SET, prove, publish_canary
+from guard.engine.mends import MENDS, PROCESSED, shows_banned
 from guard.restrict.shelf import Shelf, held_by_all
 
 NAME = "plugin"
 TRIES = 16  # canaries at least: a replica without the plugin is met by chance
 HOLD_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-
-FLAG = "--logits-processors guard.restrict.vllm_plugin:GuardLogitsProcessor"
-MENDS: Mapping[Why, tuple[str, str]] = {
-    "no_engine": (
-        "no engine reports on the shelf: the plugin is not loaded, or has another shelf",
-        f"start every vLLM with {FLAG} and GUARD_SHELF set to this directory; under the V1 runner "
-        "speculative decoding drops processors: leave it off",
-    ),
-    "not_held": (
-        "an engine does not hold what is on the shelf",
-        "GUARD_SHELF_NODES larger, and the same directory for every rank",
-    ),
-    "off": (
-        "an engine ignores the canary: its plugin is off, or it has none",
-        f"start every replica with {FLAG}; leave speculative decoding off under the V1 runner",
-    ),
-    "unproved": (
-        "not every engine has been seen to obey the canary",
-        "try again once every replica listens; a model that says no letter cannot be proved",
-    ),
-    "unreachable": ("no answer to a completion", "serve /v1/completions"),
-    "shelf": ("the shelf cannot be used", "let the guard and the engines write to it"),
-}
 
 Ranks = Sequence[Mapping[str, Any]]
 
@@ -96,9 +74,9 @@ def _report(shelf: Shelf, name: str, ranks: Ranks) -> list[Finding]:
         mend = f"GUARD_SHELF_NODES above {nodes['reserved']}"
         found.append(Finding(NAME, "problem", seen, mend))
     mode = first.get("logprobs_mode")
-    if mode is not None and not str(mode).startswith("processed"):
+    if shows_banned(mode):
         seen = f"{name}: log-probabilities are given as {mode}"
-        found.append(Finding(NAME, "warning", seen, "--logprobs-mode processed_logprobs"))
+        found.append(Finding(NAME, "warning", seen, PROCESSED))
     return found + _speculation(name, first)
 
 

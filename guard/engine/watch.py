@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from guard import metrics
-from guard.engine.canary import LEAST_TRIES, Proof, Why, ask, prove, publish_canary
+from guard.engine.canary import LEAST_TRIES, Engines, Proof, Why, ask, prove, publish_canary
+from guard.engine.mends import MENDS, PROCESSED, shows_banned
 from guard.errors import EngineError, UpstreamError
 from guard.restrict.shelf import Shelf
 from guard.upstream import Upstream
@@ -36,6 +37,7 @@ class CanaryWatch:
         self._upstream = upstream
         self._proof = Proof(why="unproved")
         self._live: frozenset[str] = frozenset()
+        self._engines: Engines = {}
         self._joined: dict[str, float] = {}  # engines not proved yet, and since when
         self._reachable = True
         self._reached = self._published = self._proved_at = -PROVE_SECONDS
@@ -61,7 +63,19 @@ class CanaryWatch:
             "engines": len(self._live),
             "proved": len(self._live & self._proof.proved),
         }
-        return said if why is None else {**said, "why": why}
+        said |= self._modes()
+        return said if why is None else {**said, "why": why, "mend": MENDS[why][1]}
+
+    def _modes(self) -> dict[str, Any]:
+        """What the engines say of how they run, where they say it."""
+        ranks = [ranks[0] for ranks in self._engines.values()]
+        modes = sorted({str(rank["logprobs_mode"]) for rank in ranks if rank.get("logprobs_mode")})
+        said: dict[str, Any] = {"logprobs_modes": modes} if modes else {}
+        if any(map(shows_banned, modes)):
+            said["logprobs_mend"] = PROCESSED
+        if any("speculative" in rank for rank in ranks):
+            said["speculative"] = any(rank.get("speculative") for rank in ranks)
+        return said
 
     def lost(self) -> None:
         """The model server could not be reached: what comes back is to be proved anew."""
@@ -85,7 +99,8 @@ class CanaryWatch:
         if now - self._published >= PUBLISH_SECONDS:
             self._published = now
             await asyncio.to_thread(publish_canary, self._shelf)
-        self._live = frozenset(await asyncio.to_thread(self._shelf.engines))
+        self._engines = await asyncio.to_thread(self._shelf.engines)
+        self._live = frozenset(self._engines)
         self._note_joined(now)
         back = await self._is_back(now)
         if self._reachable and (back or self._is_due(now)):

@@ -10,6 +10,7 @@ import pytest
 
 from guard.doctor import CHECKS, Finding, Level, Patient, examine, plugin
 from guard.engine import canary
+from guard.engine.mends import FLAG
 from guard.restrict.shelf import Shelf
 from guard.upstream import Upstream, UpstreamOptions
 from tests.support.fleet import Fleet
@@ -174,7 +175,7 @@ async def test_a_plugin_that_is_not_at_work_is_a_problem(
     for problem in problems:
         assert any(problem in finding.seen for finding in bad), problem
     mends = " ".join(finding.mend or "" for finding in bad)
-    assert plugin.FLAG in mends or "GUARD_SHELF_NODES" in mends or "--speculative-config" in mends
+    assert FLAG in mends or "GUARD_SHELF_NODES" in mends or "--speculative-config" in mends
 
 
 async def test_raw_log_probabilities_of_a_replica_are_told(

@@ -13,6 +13,7 @@ import pytest
 
 from guard.engine import CanaryWatch, canary, watch
 from guard.engine.canary import CANARY, CANARY_SET, Proof, prove, publish_canary, speaks
+from guard.engine.mends import MENDS
 from guard.errors import EngineError
 from guard.restrict.shelf import held_by_all
 from guard.upstream import Upstream, UpstreamOptions
@@ -55,6 +56,10 @@ async def held(fleet: Fleet) -> None:
 )
 def test_what_the_canary_forbids(text: str, expected: bool) -> None:
     assert speaks(text) is expected
+
+
+# What the replicas of the fleet say of themselves.
+MODES = {"logprobs_modes": ["processed_logprobs"], "speculative": False}
 
 
 def test_the_canary_forbids_every_letter_and_digit() -> None:
@@ -159,11 +164,33 @@ async def becomes(watched: CanaryWatch, why: str | None) -> None:
 async def test_nothing_counts_before_it_is_proved(fleet: Fleet, watching: CanaryWatch) -> None:
     assert watching.report() == {
         "canary": "failed", "why": "unproved", "engines": 0, "proved": 0,
+        "mend": MENDS["unproved"][1],
     }  # fmt: skip
     await becomes(watching, "no_engine")
     fleet.join("one")
     await becomes(watching, None)
-    assert watching.report() == {"canary": "ok", "engines": 1, "proved": 1}
+    assert watching.report() == {"canary": "ok", "engines": 1, "proved": 1, **MODES}
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("processed_logits", {}),
+        ("raw_logprobs", {"logprobs_mend": "--logprobs-mode processed_logprobs"}),
+    ],
+)
+async def test_how_the_engines_run_is_told(
+    fleet: Fleet, watching: CanaryWatch, mode: str, said: dict[str, str]
+) -> None:
+    fleet.join("one")
+    fleet.join("two", facts={"logprobs_mode": mode, "speculative": True})
+    async with asyncio.timeout(15):
+        while watching.report()["engines"] != 2:
+            await asyncio.sleep(0.02)
+    report = watching.report()
+    assert report["logprobs_modes"] == sorted({"processed_logprobs", mode})
+    assert report["speculative"] is True
+    assert {key: value for key, value in report.items() if key == "logprobs_mend"} == said
 
 
 async def test_an_engine_that_joins_is_proved_too(fleet: Fleet, watching: CanaryWatch) -> None:
@@ -171,7 +198,7 @@ async def test_an_engine_that_joins_is_proved_too(fleet: Fleet, watching: Canary
     await becomes(watching, None)
     fleet.join("two")
     async with asyncio.timeout(15):
-        while watching.report() != {"canary": "ok", "engines": 2, "proved": 2}:
+        while watching.report() != {"canary": "ok", "engines": 2, "proved": 2, **MODES}:
             await asyncio.sleep(0.02)
 
 

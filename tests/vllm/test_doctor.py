@@ -50,6 +50,8 @@ def test_a_guard_is_ready_once_the_engine_has_obeyed(steered: Guarded) -> None:
     assert said.status_code == 200
     engine = said.json()["engine"]
     assert (engine["canary"], engine["engines"], engine["proved"]) == ("ok", 1, 1)
+    assert engine["logprobs_modes"] == ["processed_logprobs"]
+    assert engine["speculative"] is False
 
 
 @pytest.fixture(scope="module")
