@@ -35,12 +35,13 @@ from guard.policy import Entity, Match, Policy
 from guard.restrict import Phrase, PhraseAutomaton, Scanner, name_phrases, text_phrases
 from tests.bypass.compose import compose
 from tests.bypass.rows import ALIASES, NAME, SPELLINGS, corpus
-from tests.support.answers import chat_chunk, completion_chunks, sse
+from tests.support.answers import chat_chunk, chat_completion, completion_chunks, sse
 
 RESULT = Path(__file__).parent / "results" / "bypass.json"
 SECRET = "sk-9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8"
 PHRASES = 10_000
 LEAD = "The key that you asked for is: "
+EVENT = 20  # characters of one event of a stream: four or five tokens
 
 
 def policy(names: Iterable[str], texts: Iterable[str] = ()) -> Policy:
@@ -320,6 +321,37 @@ def speed(phrases: list[Phrase], text: str) -> dict[str, Any]:
     }
 
 
+def filtered(text: str) -> dict[str, Any]:
+    """Megabytes of text a second through the proxy's whole filter: JSON and events read as well."""
+    generated = Generated()
+    binding = Binding((policy([*generated.names, NAME], generated.texts),), PhraseCache())
+    loaded = len(binding.automaton.phrases)
+    gc.collect()
+    gc.freeze()
+    size = len(text.encode()) / 1e6
+
+    def rate(act: Callable[[AnswerFilter], Any], *, stream: bool) -> float:
+        best = 0.0
+        for _ in range(3):
+            answer = AnswerFilter(Chat(), binding, Asked("m", stream, 1))
+            started = time.process_time()
+            act(answer)
+            best = max(best, size / (time.process_time() - started))
+        return round(best, 2)
+
+    cut = [text[i : i + EVENT] for i in range(0, len(text), EVENT)]
+    blocks = [b"".join(sse(chat_chunk({"content": piece}))) for piece in cut]
+    whole = orjson.dumps(chat_completion(text))
+    each = rate(lambda answer: [answer.feed(block) for block in blocks], stream=True)
+    return {
+        "phrases": loaded,
+        "whole_answer_megabytes_a_second": rate(lambda answer: answer.whole(whole), stream=False),
+        "stream_megabytes_a_second": each,
+        "characters_an_event": EVENT,
+        "microseconds_an_event": round(size / len(blocks) / each * 1e6, 2),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few chunkings and sentences")
@@ -339,6 +371,7 @@ def main() -> None:
     }
     parts: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
         ("speed", lambda: speed(phrases, documents)),
+        ("filter", lambda: filtered(documents)),
         ("spellings", spellings),
         ("false_alarms", lambda: false_alarms(phrases, limit)),
         ("ordinary_text", lambda: ordinary_holds(phrases, documents[:200_000])),
