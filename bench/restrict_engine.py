@@ -40,6 +40,8 @@ TELLING = [
 ]
 _MAX_TOKENS = 64
 _AT_ONCE = 32
+_PASSES = 40  # over the benign questions, of one arm in one round
+_QUIET_SECONDS = 3.0
 # Uvicorn closes what was idle for 5 s, httpx's own limit too: one that is just closing is not used.
 _FRESH = httpx.Limits(keepalive_expiry=2.0)
 _TRAINED = 800  # steps; half of that leaves a fifth of it unsaid at temperature 1.5
@@ -269,7 +271,11 @@ def longest_common(one: bytes, other: bytes) -> int:
 
 def benign(place: Served, rounds: int) -> dict[str, Any]:
     """The same benign requests to an engine without the plugin, and to one that has it, with and
-    without sets, in turn: answers and throughput."""
+    without sets: answers and throughput.
+
+    Two engines share the cores, and one that has just answered goes on spinning: before an arm is
+    timed all is quiet for a while and a pass is made that does not count; the arms' order is drawn
+    anew in every round."""
     arms: dict[str, tuple[str, dict[str, Any]]] = {
         "no plugin": (place.bare, {}),
         "no sets": (place.engine, {}),
@@ -282,24 +288,33 @@ def benign(place: Served, rounds: int) -> dict[str, Any]:
         httpx.Client(timeout=300, trust_env=False) as client,
         ThreadPoolExecutor(_AT_ONCE) as threads,
     ):
+        chance = random.Random(3)
         for turn in range(rounds + 1):
-            for name, (url, more) in arms.items():
+            for name in chance.sample(list(arms), len(arms)):
+                url, more = arms[name]
+                ask = partial(_benign, client, url, more)
+                time.sleep(_QUIET_SECONDS)
+                list(threads.map(ask, list(BENIGN) * 2))
                 began = time.perf_counter()
-                answers = list(threads.map(partial(_benign, client, url, more), list(BENIGN) * 8))
+                answers = list(threads.map(ask, list(BENIGN) * _PASSES))
                 seconds = time.perf_counter() - began
                 if turn:  # the first is for the caches
                     rates[name].append(sum(tokens for _, tokens in answers) / seconds)
-                    expected = list(BENIGN.values()) * 8
+                    expected = list(BENIGN.values()) * _PASSES
                     wrong[name] += sum(
                         text != truth for (text, _), truth in zip(answers, expected, strict=True)
                     )
     base = rates["no plugin"]
     return {
-        "requests_an_arm": rounds * 8 * len(BENIGN),
+        "requests_an_arm": rounds * _PASSES * len(BENIGN),
+        "rounds": rounds,
         "answers_that_differ": wrong,
         "tokens_per_second_p50": {k: round(float(np.median(v)), 1) for k, v in rates.items()},
         "throughput_ratio": {
             k: round(float(np.median(np.array(v) / np.array(base))), 4) for k, v in rates.items()
+        },
+        "throughput_ratio_of_each_round": {
+            k: [round(float(x), 3) for x in np.array(v) / np.array(base)] for k, v in rates.items()
         },
     }
 

@@ -37,7 +37,8 @@ _SHARES: dict[Kind, float] = {
 # Where an answer says what it must not: the fields of a delta.
 _CHANNELS = ("content", "reasoning", "tool")
 _WORDS = TEXT.split()
-_NUMBER = re.compile(rb"\[(\d+)\]")
+# In brackets, or in what the reasoning guard makes of them in a user's words.
+_NUMBER = re.compile("(?:\\[|［)(\\d+)(?:\\]|］)".encode())
 DELTAS = 16
 # So many prompts that differ: the encoder, which keeps what it computed, has work and no storm.
 _PROMPTS = 500
