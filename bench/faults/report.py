@@ -23,7 +23,7 @@ def rendered(result: dict[str, Any]) -> str:
     change = (idle["after"] / idle["before"] - 1) * 100
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores shared by clients, model server and guard, "
-        f"load average {machine['load_average'][0]:.0f} at the end (other work ran beside it). "
+        f"load average {machine['load_average'][0]:.0f} when all had ended. "
         f"{result['streams']:,} streams, {result['seconds']:.0f} s of faults: "
         f"{result['leaked_characters']} characters leaked, {result['wrong_benign_answers']} wrong "
         f"benign answers, memory at rest {idle['before']:.0f} MiB before and "
