@@ -56,6 +56,7 @@ _ERRORS: Mapping[str, str] = {
     "403": "This key may not do that",
     "404": "Not served; unknown to the model server",
     "405": "Not this method",
+    "408": "The body was not there in time",
     "413": "Larger than is served or checked",
     "422": "The model server's error about the request",
     "429": "A limit is reached",

@@ -63,7 +63,7 @@ def router(state: State) -> APIRouter:
     @routes.post(
         "/v1/guard/check",
         summary="Judge one row without calling the model",
-        responses=error_responses(400, 401, 403, 413, 429, 503),
+        responses=error_responses(400, 401, 403, 408, 413, 429, 503),
         openapi_extra={"requestBody": ROW_BODY},
     )
     async def check(request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from guard.doctor.finding import Finding
 from guard.doctor.patient import Patient
+from guard.engine.mends import PROCESSED
 
 NAME = "logprobs"
 _BIAS = -100.0
@@ -27,7 +28,7 @@ async def check(patient: Patient) -> list[Finding]:
     after = _listed(banned).get(token)
     if after is not None and after > _SHOWN:
         seen = "a banned token is listed with its own probability"
-        return [Finding(NAME, "warning", seen, "--logprobs-mode processed_logprobs")]
+        return [Finding(NAME, "warning", seen, PROCESSED)]
     return [Finding(NAME, "ok", "log-probabilities are those after bans")]
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 F = TypeVar("F")
 
 
-def sources_hash() -> str:
-    """A hash of the files whose functions are compiled."""
+def sources_hash(folder: Path = Path(__file__).parent) -> str:
+    """A hash of the Python files below a folder: of those whose functions are compiled."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -37,7 +37,8 @@ else:
     def _compiler(**options: Any) -> Callable[[Any], Any]:
         def compiled(function: Any) -> Any:
             # Numba asks for the folder when it is given a function. Where it cannot be written,
-            # numba has a folder of the user's own to fall back on.
+            # numba falls back on one of the user's own, which goes by each file's own time: there
+            # an upgrade has to write every file anew, as pip does.
             before = numba.config.CACHE_DIR
             numba.config.CACHE_DIR = str(_PLACE)
             try:

@@ -24,7 +24,7 @@ WORD = 4  # a letter that is a word of its own: scripts written without spaces
 ALTERNATIVES = 5  # several readings, the faithful one first
 
 ESCAPE_BIT = 8  # of a separator: it begins an escape (& % backslash < and ])
-UPPER_BIT = 8  # of a letter: it is upper or title case, or hidden, and may begin a word anywhere
+UPPER_BIT = 8  # of a letter: it is upper or title case, or hidden: see `word_start.py`
 
 
 def pack(kind: int, length: int, offset: int) -> int:
