@@ -1,14 +1,17 @@
 """Recipes of `guard distil` on a small Llama that knows an invented world by heart.
 
-    python -m bench.distil --seeds 0 --out bench/results/distil.json          # every recipe
-    python -m bench.distil --seeds 1 2 3 4 --compare                          # those compared
+    python -m bench.distil                                # seeds 0 to 4, about two hours
+    python -m bench.distil --seeds 0 1 --out a.json       # parts, beside each other
+    python -m bench.distil --join a.json b.json           # and put together
 
 For every seed a world, a model that learned all of it, and a *reference* that learned all but what
 is to go, on the same number of steps. A recipe sees the first wording of each forget fact and of
 each shown fact; what goes is asked in all three, the rest in the second. Scores are ROUGE-L recall
 of words, greedy: of what goes (lower is better, the reference is the goal), of what was shown, and
-of what was memorised and never shown (higher is better). Controls: untouched, the reference, an
-empty output, a refusal to everything; plain ascent that the retain budget stops is `grad-ascent`.
+of what was memorised and never shown (higher is better); `told` is the share of a forgotten
+answer's own values that is still said. Controls: untouched, the reference, an empty output, a
+refusal to everything; plain ascent that the retain budget stops is `grad-ascent`. Learning rates
+were chosen on another world (`bench.distil_rates`).
 
 The recipes of `COMPARED` are followed without an end, to the last step; their trajectories are
 interpolated to equal forgetting and compared seed by seed. Every row is written as soon as it is
@@ -21,38 +24,30 @@ import argparse
 import json
 import random
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.distil_arms import Say, run_arm, scores, speaker
-from bench.distil_world import World, make_tokenizer, teach
+from bench.distil_arms import COMMON, OWN, Say, run_arm, scores, speaker
+from bench.distil_rates import chosen, rate
+from bench.distil_world import PEOPLE, STEPS, prepared
 from bench.machine import machine
 from guard.distil.recipe import shipped_recipes
 from guard.distil.refusals import REFUSALS
 
 RESULT = Path(__file__).parent / "results" / "distil.json"
-# Beside the shipped recipes' own settings, which are those for a model of any size.
-COMMON: dict[str, Any] = {"train.precision": "fp32", "train.check_every": 10}
 COMPARED = ("grad-ascent", "grad-diff", "npo-ce", "npo-kl", "simnpo", "idk", "blur", "gu")
 BASELINE = "grad-ascent"
 SLACK = 0.1  # above the reference: what counts as forgotten
 KEPT = 0.8  # of the start, on what was memorised and never shown
+MEANS = (
+    "forget", "told", "shown", "hidden", "refused", "hidden_refused", "words", "seconds",
+    "kept_step", "tagged", "tagged_forgot", "distractor",
+)  # fmt: skip
 NEVER = 1000  # looks past the budget: a trajectory is followed to its end
 
 
-def prepared(people: int, seed: int, steps: int, folder: Path) -> World:
-    """The seed's world; its two models are taught once and kept in `folder`."""
-    world = World.of(people, seed)
-    kept = (*world.shown, *world.hidden)
-    for name, facts in (("known", world.facts), ("reference", kept)):
-        if not (folder / name / "config.json").exists():
-            teach(facts, make_tokenizer(world), folder / name, steps=steps, seed=seed)
-    return world
-
-
-def controls(world: World, folder: Path, seed: int) -> dict[str, Say]:
+def controls(folder: Path, seed: int) -> dict[str, Say]:
     """What no recipe made."""
     draw = random.Random(seed)
     return {
@@ -83,7 +78,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if not own:
             continue
         line: dict[str, Any] = {"arm": arm, "claim": own[0].get("claim"), "seeds": len(own)}
-        for key in ("forget", "shown", "hidden", "refused", "words", "seconds", "kept_step"):
+        for key in MEANS:
             values = [row[key] for row in own if row.get(key) is not None]
             if values:
                 line[key] = {"mean": statistics.fmean(values), "interval": interval(values)}
@@ -161,6 +156,10 @@ class Results:
         self.rows.append({"seed": seed, "arm": arm, **row})
         told = {key: value for key, value in row.items() if key != "points"}
         print(json.dumps({"seed": seed, "arm": arm, **told}), flush=True)
+        self.write()
+
+    def write(self) -> None:
+        """The rows and what follows from them."""
         result = {
             "machine": machine(),
             "settings": self.settings,
@@ -174,36 +173,43 @@ class Results:
 
 def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
     """Every arm's row for one world."""
-    folder = options.models / f"{options.people}-{options.steps}-{seed}"
-    world = prepared(options.people, seed, options.steps, folder)
-    for arm, say in controls(world, folder, seed).items():
+    world, folder = prepared(seed, options.models)
+    for arm, say in controls(folder, seed).items():
         if not results.has(seed, arm):
             results.add(seed, arm, scores(world, say))
-    others = () if options.compare else [r for r in options.recipes if r not in COMPARED]
-    for name in (*COMPARED, *others):
+    factors = chosen()
+    for name in options.recipes:
         if results.has(seed, name):
             continue
         watched = name in COMPARED
-        settings = {**COMMON, **({"train.patience": NEVER} if watched else {})}
-        out = folder / f"run-{time.time_ns()}"
-        results.add(
-            seed, name, run_arm(name, world, folder / "known", out, seed, settings, watched=watched)
-        )
+        settings = rate(name, factors.get(name, 1.0))
+        if watched:
+            settings["train.patience"] = NEVER
+        results.add(seed, name, run_arm(name, world, folder, seed, settings, watched=watched))
+
+
+def join(paths: Sequence[Path], results: Results) -> None:
+    """The rows of all files in one, in the order of seeds."""
+    for path in paths:
+        results.rows += json.loads(path.read_text("utf-8"))["rows"]
+    results.rows.sort(key=lambda row: row["seed"])
+    results.write()
 
 
 def main() -> None:
     """Runs and writes the JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--people", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=400, help="of teaching")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--recipes", nargs="*", default=list(shipped_recipes()))
-    parser.add_argument("--compare", action="store_true", help="only the recipes compared")
     parser.add_argument("--models", type=Path, default=Path("distil-models"))
+    parser.add_argument("--join", type=Path, nargs="+", help="results of parts of the seeds")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
-    settings = {"people": options.people, "steps": options.steps, "common": COMMON}
+    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN, "rates": chosen()}
     results = Results(options.out, settings)
+    if options.join:
+        join(options.join, results)
+        return
     for seed in options.seeds:
         one_seed(seed, options, results)
 

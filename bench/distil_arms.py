@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,12 @@ from guard.evaluate.metrics.rouge import rouge_l
 
 WORDINGS, UNSEEN = 3, (1,)  # recipes train on the first
 TOKENS = 24  # of an answer; the longest has fewer
+# Beside the shipped recipes' own settings, which are those for a model of any size.
+COMMON: dict[str, Any] = {"train.precision": "fp32", "train.check_every": 5}
+OWN: dict[str, dict[str, Any]] = {
+    # So sure is this model of every token that ULD's filter would leave the assistant nothing.
+    "uld": {"procedure.tau": 0.0},
+}
 DISTRACTOR = "Bram Ottway"  # nobody in the world, and none that the recipe trains on
 Say = Callable[[Sequence[str]], list[str]]
 
@@ -50,17 +57,21 @@ def asked(
 
 
 def scores(world: World, say: Say) -> dict[str, float]:
-    """Mean recall of each part; refusals and words where what goes is asked.
+    """Mean recall of each part; values told, refusals and words where what goes is asked.
 
     What goes is asked in every wording, and `unseen` is the one of `Watch`; the rest in that.
     """
     unseen, said = asked(world.forget, say)
-    rest, more = asked(world.forget, say, [i for i in range(WORDINGS) if i not in UNSEEN])
+    others = [i for i in range(WORDINGS) if i not in UNSEEN]
+    rest, more = asked(world.forget, say, others)
     said += more
+    # In the order of `asked`: every fact in a wording, then every fact in the next.
+    about = [fact for _ in range(WORDINGS) for fact in world.forget]
     hidden, kept = asked(world.hidden, say)
     return {
         "forget": (unseen + (WORDINGS - 1) * rest) / WORDINGS,
         "unseen": unseen,
+        "told": statistics.fmean(f.told(s) for f, s in zip(about, said, strict=True)),
         "shown": asked(world.shown, say)[0],
         "hidden": hidden,
         "refused": statistics.fmean(is_refusal(s) for s in said),
@@ -127,18 +138,29 @@ class Watch:
 
 
 def run_arm(
-    name: str, world: World, known: Path, folder: Path, seed: int, settings: dict[str, Any],
+    name: str, world: World, folder: Path, seed: int, settings: dict[str, Any],
     *, watched: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """The arm's row: scores, the claim's own, what the run says of itself, processor seconds."""
-    recipe = load_recipe(name, settings)
-    out, began = folder / name, time.process_time()
+    """The arm's row: scores, the claim's own, what the run says of itself, processor seconds.
+
+    `folder` has the world's models; what the recipe makes is gone afterwards.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        return _run(name, world, folder / "known", Path(made) / name, seed, settings, watched)
+
+
+def _run(
+    name: str, world: World, known: Path, out: Path, seed: int, settings: dict[str, Any],
+    watched: bool,
+) -> dict[str, Any]:  # fmt: skip
+    recipe = load_recipe(name, {**COMMON, **OWN.get(name, {}), **settings})
+    began = time.process_time()
     watch = Watch(world, Encoder(load_tokenizer(known)))
     report = watch if watched else (lambda _: None)
     try:
         card = distil(world.policies(), recipe, Options(known, out, seed, "cpu", report))
     except DistilError as error:
-        return {"claim": str(recipe.claim), "failed": str(error)}
+        return {"claim": str(recipe.claim), "failed": str(error), "points": watch.points}
     seconds = time.process_time() - began - watch.seconds
     say = speaker(known, out, card["form"])
     row = {"claim": card["claim"], "form": card["form"], **scores(world, say)}

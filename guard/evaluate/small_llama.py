@@ -44,18 +44,20 @@ def small_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     return tokenizer
 
 
-def small_llama(tokenizer: Any, length: int = MAX_LENGTH) -> Any:
-    """About 1 M random parameters that read `length` tokens; seed torch before."""
+def small_llama(
+    tokenizer: Any, length: int = MAX_LENGTH, *, width: int = 128, blocks: int = 3
+) -> Any:
+    """About 1 M random parameters that read `length` tokens, or wider; seed torch before."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            num_key_value_heads=2,
+            hidden_size=width,
+            intermediate_size=3 * width,
+            num_hidden_layers=blocks,
+            num_attention_heads=width // 32,
+            num_key_value_heads=width // 64,
             head_dim=32,
             max_position_embeddings=length,
             tie_word_embeddings=True,
