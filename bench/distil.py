@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.distil_arms import COMMON, OWN, Say, run_arm, scores, speaker
-from bench.distil_rates import chosen, rate
+from bench.distil_rates import KEPT, SLACK, chosen, rate
 from bench.distil_world import PEOPLE, STEPS, prepared
 from bench.machine import machine
 from guard.distil.recipe import shipped_recipes
@@ -38,8 +38,6 @@ from guard.distil.refusals import REFUSALS
 RESULT = Path(__file__).parent / "results" / "distil.json"
 COMPARED = ("grad-ascent", "grad-diff", "npo-ce", "npo-kl", "simnpo", "idk", "blur", "gu")
 BASELINE = "grad-ascent"
-SLACK = 0.1  # above the reference: what counts as forgotten
-KEPT = 0.8  # of the start, on what was memorised and never shown
 MEANS = (
     "forget", "told", "shown", "hidden", "refused", "hidden_refused", "words", "seconds",
     "kept_step", "tagged", "tagged_forgot", "distractor",

@@ -263,7 +263,10 @@ FORGETTING: dict[str, dict[str, Any]] = {
         "gradient_ascent", "npo", "simnpo", "idk", "dpo", "flat", "logit_margin", "rmu", "kuda",
         "attention_shifting", "pga", "in_context", "inverted_hinge", "bounded_ascent",
     )
-} | {"sae_alignment": {"method": "sae_alignment", "steps": 20}}  # fmt: skip
+} | {
+    "sae_alignment": {"method": "sae_alignment", "steps": 20},
+    "fit": {"method": "fit", "low": 0.0},
+}  # fmt: skip
 RETAINING: dict[str, dict[str, Any]] = {
     name: {"method": name} for name in ("cross_entropy", "kl", "activations", "attention_keeping")
     # The mean over what strayed jumps with their number: a small weight keeps that out of the way.

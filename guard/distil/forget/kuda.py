@@ -18,7 +18,8 @@ from guard.distil.registry import register
 
 @dataclass(frozen=True, slots=True)
 class KUDAConfig:
-    """`layer`: 1 is the first block, the middle by default; `floor`: the cosine to reach."""
+    """`layer`: 1 is the first block; by default the last that is trained where layers were
+    located, else the middle. `floor`: the cosine to reach."""
 
     layer: int | None = None
     floor: float = -1.0
@@ -46,8 +47,10 @@ class KUDA(Objective[KUDAConfig]):
     Config = KUDAConfig
 
     def prepare(self, job: Job) -> None:
-        """Finds the layer."""
-        self.layer = layer_of(job, self.config.layer, 0.5)
+        """Finds the layer: one that nothing trained leads to would have no gradient."""
+        located: tuple[int, ...] = getattr(job.parts.parameters, "layers", ())
+        given = self.config.layer or (max(located) + 1 if located else None)
+        self.layer = layer_of(job, given, 0.5)
 
     def terms(self, job: Job, batch: Batch) -> Tensor:
         """What is left of the old direction, [rows]."""

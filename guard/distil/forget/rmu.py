@@ -18,7 +18,7 @@ from guard.distil.part import Axis, Claim
 from guard.distil.registry import register
 
 # The authors read block 7 of 32.
-_DEPTH = 7 / 32
+DEPTH = 7 / 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def rmu(states: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     Axis.FORGET,
     "rmu",
     source="Li et al. 2024, arXiv 2403.03218, eq. for L_forget",
-    faithful="as published with retain: activations (weight 100) and parameters limited to the "
-    "MLPs up to the layer; the mean over the hidden size is that of the public code",
+    faithful="as published with retain: activations (weight 100) and parameters: rmu_layers; the "
+    "mean over the hidden size is that of the public code",
     claim=Claim.REPRESENTATION,
 )
 class RMU(Objective[RMUConfig]):
@@ -50,7 +50,7 @@ class RMU(Objective[RMUConfig]):
 
     def prepare(self, job: Job) -> None:
         """Draws u in [0, 1)^size by the seed, normalised and stretched."""
-        self.layer = layer_of(job, self.config.layer, _DEPTH)
+        self.layer = layer_of(job, self.config.layer, DEPTH)
         draw = torch.Generator().manual_seed(job.seed)
         u = torch.rand(job.model.config.get_text_config().hidden_size, generator=draw)
         self.target = (self.config.coefficient * u / u.norm()).to(job.device)

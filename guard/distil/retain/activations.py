@@ -8,13 +8,11 @@ from torch import Tensor
 
 from guard.distil.axes import Objective
 from guard.distil.encoding import Batch
-from guard.distil.forget.rmu import rmu
+from guard.distil.forget.rmu import DEPTH, rmu
 from guard.distil.hidden import Tokens, hidden_states, layer_of, reference_states, token_mask
 from guard.distil.job import Job
 from guard.distil.part import Axis, Need
 from guard.distil.registry import register
-
-_DEPTH = 7 / 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Activations(Objective[ActivationsConfig]):
 
     def prepare(self, job: Job) -> None:
         """Finds the layer."""
-        self.layer = layer_of(job, self.config.layer, _DEPTH)
+        self.layer = layer_of(job, self.config.layer, DEPTH)
 
     def terms(self, job: Job, batch: Batch) -> Tensor:
         """The mean over tokens and sizes, [rows]."""
