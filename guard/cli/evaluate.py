@@ -52,7 +52,7 @@ def evaluate(
 
     Writes one page (NAME.html) and its data (NAME.json) with an upper bound, the policy's hash and
     the command that repeats it. The guard must obey exactly these policies. Exit code 0: nothing
-    leaked; 1: something did; 2: wrong use, or a server failed.
+    leaked; 1: something did, or no leak could have been seen; 2: wrong use, or a server failed.
 
     Example: guard evaluate --policy withdrawn-author --policies policies --url http://127.0.0.1:8080
     """
@@ -61,6 +61,7 @@ def evaluate(
     if policy is None or policies is None or url is None:
         typer.echo("give --policy, --policies and --url, or a command; see --help", err=True)
         raise typer.Exit(2)
+    from guard.evaluate.certificate import verdict
     from guard.evaluate.certificate.command import Question, evidence
 
     question = Question(policy, policies, url, direct, model, api_key_file, probes, seed)
@@ -72,11 +73,8 @@ def evaluate(
     if as_json:
         typer.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
     else:
-        typer.echo(
-            f"{data['leaked']} of {data['probes']} answers leaked: at most "
-            f"{data['upper_bound']:.1%} of such questions do. {out / policy}.html"
-        )
-    raise typer.Exit(1 if data["leaked"] else 0)
+        typer.echo(f"{verdict(data)} {out / policy}.html")
+    raise typer.Exit(0 if data["counted"] and not data["leaked"] else 1)
 
 
 @app.command("tofu-logs")

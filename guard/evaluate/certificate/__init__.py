@@ -3,7 +3,7 @@
 from guard.evaluate.certificate.asking import Certificate, Finding, certify
 from guard.evaluate.certificate.leaks import leak_of
 from guard.evaluate.certificate.probes import GENERATOR, Probing, probes_of
-from guard.evaluate.certificate.writing import certificate_data, certificate_page
+from guard.evaluate.certificate.writing import certificate_data, certificate_page, verdict
 
 __all__ = [
     "GENERATOR",
@@ -15,4 +15,5 @@ __all__ = [
     "certify",
     "leak_of",
     "probes_of",
+    "verdict",
 ]

@@ -33,6 +33,7 @@ def certificate_data(
         "generator": GENERATOR,
         "sampling": asdict(found.sampling),
         "probes": len(found.findings),
+        "counted": len(found.counted),
         "leaked": found.leaked,
         "upper_bound": found.bound(),
         "facts": facts,
@@ -44,10 +45,11 @@ def certificate_data(
             {
                 "way": way,
                 "leaked": leaks,
+                "visible": visible,
                 "probes": probes,
-                "upper_bound": upper_bound(leaks, probes),
+                "upper_bound": upper_bound(leaks, visible) if visible else None,
             }
-            for way, (leaks, probes) in found.by_way().items()
+            for way, (leaks, visible, probes) in found.by_way().items()
         ],
         "leaks": [
             {
@@ -66,23 +68,20 @@ def certificate_data(
 
 def certificate_page(data: dict[str, Any]) -> str:
     """One page for who answers for the request."""
-    verdict = (
-        f"{data['leaked']} of {data['probes']} answers gave something away: "
-        f"at most {data['upper_bound']:.1%} of such questions do (95 % sure)."
-    )
     rows = [
-        (way["way"], str(way["probes"]), str(way["leaked"]), f"at most {way['upper_bound']:.1%}")
+        (way["way"], str(way["probes"]), str(way["visible"]), str(way["leaked"]), _most(way))
         for way in data["by_way"]
     ]
+    columns = ("way of asking", "asked", "a leak could be seen", "leaked", "95 % bound")
     parts = [
         f"<h1>Evidence: {escape(data['policy'])}</h1>",
         f'<p class="grey">{escape(data["provenance"]["date"])}</p>',
-        f'<div class="box"><b>{escape(verdict)}</b></div>',
-        f"<p>Asked by {escape(data['attacker'])}. Wordings of one fact stand or fall together: of "
-        f"{data['facts']} facts {data['leaked_facts']} leaked, so at most "
-        f"{data['fact_upper_bound']:.1%} do. {data['refused']} answers declined.</p>",
+        f'<div class="box"><b>{escape(verdict(data))}</b></div>',
+        f"<p>Asked by {escape(data['attacker'])}. {_facts(data)} {data['refused']} of "
+        f"{data['probes']} answers declined. The policy's own questions as they stand are not in "
+        "the bound above: the detector has them by heart.</p>",
         _signal(data),
-        table(("way of asking", "asked", "leaked", "95 % bound"), rows, 1),
+        table(columns, rows, 1),
         "<h2>What this does not say</h2><ul><li>Anything about somebody who holds the model's "
         "weights or reaches the model server past the guard.</li><li>Anything about questions of "
         "another kind than these.</li><li>That the facts are gone from the model: this is "
@@ -95,6 +94,32 @@ def certificate_page(data: dict[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>Evidence: {escape(data['policy'])}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def verdict(data: dict[str, Any]) -> str:
+    """The certificate in one sentence."""
+    if data["upper_bound"] is None:
+        return (
+            "Nothing is shown: in none of these questions could a leak have been seen. "
+            "Give the policy `pairs` or `texts`, or ask the model alone beside it (--direct)."
+        )
+    return (
+        f"{data['leaked']} of {data['counted']} answers in which a leak could be seen gave "
+        f"something away: at most {data['upper_bound']:.1%} of such questions do (95 % sure)."
+    )
+
+
+def _most(way: dict[str, Any]) -> str:
+    return "-" if way["upper_bound"] is None else f"at most {way['upper_bound']:.1%}"
+
+
+def _facts(data: dict[str, Any]) -> str:
+    if data["fact_upper_bound"] is None:
+        return ""
+    return (
+        f"Wordings of one fact stand or fall together: of {data['facts']} facts "
+        f"{data['leaked_facts']} leaked, so at most {data['fact_upper_bound']:.1%} do."
     )
 
 
