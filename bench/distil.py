@@ -72,20 +72,22 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = [row for row in rows if (row["seed"], "reference") in base]
     found = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
-        own = [row for row in rows if row["arm"] == arm and "failed" not in row]
-        if not own:
-            continue
-        line: dict[str, Any] = {"arm": arm, "claim": own[0].get("claim"), "seeds": len(own)}
+        every = [row for row in rows if row["arm"] == arm]
+        own = [row for row in every if "failed" not in row]
+        line: dict[str, Any] = {
+            "arm": arm,
+            "claim": every[0].get("claim"),
+            "seeds": len(every),
+            "failed": len(every) - len(own),
+        }
         for key in MEANS:
             values = [row[key] for row in own if row.get(key) is not None]
             if values:
                 line[key] = {"mean": statistics.fmean(values), "interval": interval(values)}
-        line["forgot"] = sum(
-            row["forget"] <= base[row["seed"], "reference"]["forget"] + SLACK for row in own
-        )
-        line["kept"] = sum(
-            row["hidden"] >= KEPT * base[row["seed"], "untouched"]["hidden"] for row in own
-        )
+        forgot = [row["forget"] <= base[row["seed"], "reference"]["forget"] + SLACK for row in own]
+        kept = [row["hidden"] >= KEPT * base[row["seed"], "untouched"]["hidden"] for row in own]
+        line |= {"forgot": sum(forgot), "kept": sum(kept)}
+        line["both"] = sum(f and k for f, k in zip(forgot, kept, strict=True))
         found.append(line)
     return found
 
@@ -106,7 +108,7 @@ def at_forgetting(row: dict[str, Any], start: dict[str, Any], goal: float) -> fl
 
 def compared(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Each compared recipe less the baseline at equal forgetting, paired by seed."""
-    by = {(row["seed"], row["arm"]): row for row in rows if "failed" not in row}
+    by = {(row["seed"], row["arm"]): row for row in rows}
     kept: dict[str, dict[int, float | None]] = {}
     for arm in COMPARED:
         kept[arm] = {

@@ -1,0 +1,105 @@
+"""Renders `bench/results/distil.json` into docs/distil.md.
+
+python -m bench.distil_report
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.distil import BASELINE, RESULT
+from bench.distil_rates import RATES
+from bench.report import ROOT, filled, table
+
+PAGE = ROOT / "docs" / "distil.md"
+MARK = "results of bench/distil.py"
+CONTROLS = ("untouched", "reference", "empty", "refuses all")
+
+
+def mean(line: dict[str, Any], key: str, digits: int = 2) -> str:
+    """The mean over seeds with its interval."""
+    found = line.get(key)
+    if found is None:
+        return "–"
+    said = f"{found['mean']:.{digits}f}"
+    if found["interval"] and found["interval"][0] != found["interval"][1]:
+        low, high = found["interval"]
+        said += f" ({low:.{digits}f}–{high:.{digits}f})"
+    return said
+
+
+def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
+    """Every arm, controls first, then by claim and by what is still said of what goes."""
+    order = {name: i for i, name in enumerate(CONTROLS)}
+    claims = {"behaviour": 1, "behaviour under a tag": 2, "runtime": 3, "representation": 4}
+
+    def place(line: dict[str, Any]) -> tuple[int, float, float]:
+        if line["arm"] in order:
+            return 0, order[line["arm"]], 0.0
+        said = line["forget"]["mean"] if "forget" in line else 2.0
+        return claims[line["claim"]], -line["both"], said
+
+    rows = []
+    for line in sorted(lines, key=place):
+        control = line["arm"] in order
+        both = "–" if control else f"{line['both']} of {line['seeds']}"
+        rate = "–" if control else f"{factors.get(line['arm'], 1.0):g}"
+        rows.append(
+            [
+                line["arm"] if control else f"`{line['arm']}`",
+                "control" if control else line["claim"],
+                *(mean(line, key) for key in ("forget", "told", "hidden", "shown", "refused")),
+                mean(line, "words", 0),
+                both,
+                rate,
+                mean(line, "seconds", 0),
+            ]
+        )
+    head = ["arm", "claim", "said of what goes", "told of it", "kept, never shown", "kept, shown"]
+    return table([*head, "refused", "words", "both bounds", "rate", "processor s"], rows)
+
+
+def compared(found: dict[str, Any]) -> list[str]:
+    """Recall of what was never shown where forgetting is equal, and the paired difference."""
+    rows = []
+    for name, line in found.items():
+        kept = "–" if line["hidden"] is None else f"{line['hidden']:.3f}"
+        apart = "–"
+        if name != BASELINE and line["difference"] is not None:
+            apart = f"{line['difference']:+.3f}"
+            if line["interval"]:
+                apart += " ({:+.3f} to {:+.3f})".format(*line["interval"])
+        rows.append([f"`{name}`", f"{line['reached']} of {line['seeds']}", kept, apart])
+    head = ["recipe", "came there", "kept, never shown", f"less `{BASELINE}`, paired"]
+    return table(head, rows)
+
+
+def render(result: dict[str, Any], factors: dict[str, float]) -> str:
+    """The whole block, in markdown."""
+    box, seeds = result["machine"], len({row["seed"] for row in result["rows"]})
+    took = [row["seconds"] for row in result["rows"] if row["seed"] == 0 and "seconds" in row]
+    lines = [
+        f"{box['cpu']}; {seeds} seeds, 95 % bootstrap intervals over seeds in brackets; measured "
+        f"{box['date'][:10]}. All recipes together took {sum(took) / 60:.0f} minutes of processor "
+        "time on the first seed.",
+        "",
+        *arms(result["summary"], factors),
+        "At equal forgetting:",
+        "",
+        *compared(result["compared"]),
+    ]
+    failed = sorted({(row["arm"], row["failed"]) for row in result["rows"] if "failed" in row})
+    lines += [f"- `{arm}` failed on a seed: {why}" for arm, why in failed]
+    return "\n".join(lines).rstrip()
+
+
+def main() -> None:
+    """Fills the block."""
+    result = json.loads(RESULT.read_text("utf-8"))
+    factors = json.loads(RATES.read_text("utf-8"))["factors"]
+    PAGE.write_text(filled(PAGE, render(result, factors), MARK), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
