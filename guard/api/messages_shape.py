@@ -41,6 +41,12 @@ class MessagesShape(TypedShape):
             return (path[1],)
         return None
 
+    def block(self, event: Mapping[str, Any]) -> Hashable:
+        return event.get("index")
+
+    def block_ended(self, event: Mapping[str, Any]) -> Hashable | None:
+        return event.get("index") if event["type"] == "content_block_stop" else None
+
     def closes(self, event: Mapping[str, Any]) -> tuple[Hashable, ...]:
         if event["type"] == "content_block_stop":
             self._waiting.update(_JOINED)

@@ -57,6 +57,7 @@ _JOINED = {
     "response.reasoning_text.delta": "reasoning",
     "response.reasoning_summary_text.delta": "reasoning",
 }
+_WHOLE = frozenset(kind.replace(".delta", ".done") for kind in _JOINED)
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 
 
@@ -93,6 +94,13 @@ class ResponsesShape(TypedShape):
             channel = (kind, item, *places)
         self._channels.setdefault(item, set()).add(channel)
         return channel
+
+    def block(self, event: Mapping[str, Any]) -> Hashable:
+        places = (event.get(key) for key in ("content_index", "summary_index"))
+        return (event.get("output_index", 0), *places)
+
+    def block_ended(self, event: Mapping[str, Any]) -> Hashable | None:
+        return self.block(event) if event["type"] in _WHOLE else None
 
     def closes(self, event: Mapping[str, Any]) -> tuple[Hashable, ...]:
         kind, item = event["type"], event.get("item")

@@ -1,8 +1,10 @@
 """Answers whose streams are typed events: `/v1/responses` and `/v1/messages`.
 
 An answer is one lane: it ends as a whole. Deltas of a text are one channel; texts of one kind that
-follow one another are read as one, since clients join them. Copies of a text (`.done` events, the
-closing answer) are read again on their own, so nothing gets out by differing from its deltas.
+follow one another are read as one, since clients join them, and all but the first on their own too,
+since clients also show them apart: the end of a text may hide the beginning of the next one's word.
+Copies of a text (`.done` events, the closing answer) are read again on their own, so nothing gets
+out by differing from its deltas.
 """
 
 from __future__ import annotations
@@ -57,12 +59,21 @@ class TypedShape(ABC):
     def __init__(self, table: AnswerTable) -> None:
         self._table = table
         self._number = 0
+        self._first: dict[Hashable, Hashable] = {}  # the first block of a channel
 
     # --- what an endpoint says of its events -----------------------------------------------
 
     @abstractmethod
     def channel(self, event: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
         """The channel of a streamed text at `path`; None for a text that is whole as it stands."""
+
+    @abstractmethod
+    def block(self, event: Mapping[str, Any]) -> Hashable:
+        """Which of the texts that are shown apart a streamed text is part of."""
+
+    @abstractmethod
+    def block_ended(self, event: Mapping[str, Any]) -> Hashable | None:
+        """The text that `event` is the end of, as `block` names it; None for other events."""
 
     @abstractmethod
     def closes(self, event: Mapping[str, Any]) -> tuple[Hashable, ...]:
@@ -125,12 +136,16 @@ class TypedShape(ABC):
         clean = self._table.read(event, self._table.event, (), found)
         self._number += 1
         pieces: list[Piece] = []
-        closed = [(LANE, channel) for channel in self.closes(event)]
+        closed: list[tuple[int, Hashable]] = [(LANE, channel) for channel in self.closes(event)]
+        if (ended := self.block_ended(event)) is not None:
+            closed.append((LANE, ("block", ended)))
         for place, (path, text) in enumerate(found):
             channel = self.channel(event, path)
             if channel is None:
                 channel = (self._number, place)
                 closed.append((LANE, channel))
+            elif self._first.setdefault(channel, own := self.block(event)) != own:
+                pieces.append(Piece(LANE, ("block", own), text, path))
             pieces.append(Piece(LANE, channel, text, path))
         hash((tuple(closed), *(piece.channel for piece in pieces)))  # no odd structure in a name
         ends = (LANE,) if kind in self.ends else ()
@@ -146,10 +161,15 @@ class TypedShape(ABC):
         if not self.is_answer(answer):
             raise UpstreamGarbage("the model server's answer is not one of this endpoint")
         pieces: list[Piece] = []
+        begun: set[Hashable] = set()
         for place, (path, text) in enumerate(found):
             channel = self.joined(answer, path)
-            alone = ("alone", place, *told(path))
-            pieces.append(Piece(LANE, alone if channel is None else channel, text, path))
+            if channel is None:
+                channel = ("alone", place, *told(path))
+            elif channel in begun:
+                pieces.append(Piece(LANE, ("block", place), text, path))
+            begun.add(channel)
+            pieces.append(Piece(LANE, channel, text, path))
         return Event(Part(body, answer, clean), (LANE,), tuple(pieces), (LANE,))
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -12,12 +12,24 @@ P = TypeVar("P")
 
 
 class Piece(NamedTuple):
-    """Text that an event adds to one channel of one lane. `slot` names its place in the event."""
+    """Text that an event adds to one channel of one lane. `slot` names its place in the event.
+
+    Pieces with the same slot that follow one another are the same text, read as part of several
+    channels.
+    """
 
     lane: int
     channel: Hashable
     text: str
     slot: Hashable = None
+
+    def is_twin(self, following: Sequence[Piece]) -> bool:
+        """Whether the piece that follows, if one does, is the same text."""
+        return (
+            bool(following)
+            and self.slot is not None
+            and (following[0].lane, following[0].slot) == (self.lane, self.slot)
+        )
 
 
 class Event(NamedTuple, Generic[P]):
@@ -64,6 +76,12 @@ class EndLane:
     def policies(self) -> list[str]:
         """The policies that forbid the match, in order of their names."""
         return sorted({phrase.policy for phrase in self.match.phrases})
+
+
+def shorten(keep: dict[Hashable, int], found: Iterable[tuple[Hashable, int]]) -> None:
+    """Adds how much of each place stays; of pieces that name the same place the least counts."""
+    for slot, length in found:
+        keep[slot] = min(length, keep.get(slot, length))
 
 
 Release = Forward[P] | Trim[P] | EndLane

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
 from guard.restrict.automaton import PhraseAutomaton, Scanner
-from guard.restrict.events import EndLane, Event, Forward, P, Piece, Release, Trim
+from guard.restrict.events import EndLane, Event, Forward, P, Piece, Release, Trim, shorten
 from guard.restrict.match import Match
 from guard.restrict.phrases import Phrase
 from guard.restrict.straddle import THOUGHTS, Crossing, Heard, Phase, Straddle
@@ -124,7 +124,8 @@ class HoldBack(Generic[P]):
         self._number += 1
         held = _Held(event, self._number)
         self._seen.update(event.lanes)
-        for piece in event.pieces:
+        found: dict[Hashable, list[Match]] = {}
+        for place, piece in enumerate(event.pieces, start=1):
             if piece.lane in self._cuts:
                 held.unread.append(piece)
                 continue
@@ -139,7 +140,11 @@ class HoldBack(Generic[P]):
             if self._phase is not None:
                 self._read_across(piece, channel, self._phase)
             if matches:
-                self._judge(piece.lane, piece.channel, matches)
+                found[piece.channel] = matches
+            # One text may be part of two channels: neither's match may hide the other's.
+            if found and not piece.is_twin(event.pieces[place : place + 1]):
+                self._judge(piece.lane, found)
+                found = {}
             held.spans.append((piece, start, start + len(piece.text)))
         for lane, name in event.closes:
             if lane not in self._cuts and (lane, name) in self._channels:
@@ -173,7 +178,7 @@ class HoldBack(Generic[P]):
             crossings, channel.whole = straddle.close(name, channel.scanner)
             channel.waits = False
             self._judge_crossings(lane, name, crossings)
-        self._judge(lane, name, channel.scanner.flush())
+        self._judge(lane, {name: channel.scanner.flush()})
 
     def _mark_released(self, held: _Held[P]) -> None:
         for piece, _, end in held.spans:
@@ -203,13 +208,21 @@ class HoldBack(Generic[P]):
                 self._judge_crossings(lane, name, [crossing])
         for (owner, name), channel in self._channels.items():
             if owner == lane and lane not in self._cuts:
-                self._judge(lane, name, channel.scanner.flush())
+                self._judge(lane, {name: channel.scanner.flush()})
                 channel.whole, channel.waits = None, False
 
-    def _judge(self, lane: int, name: Hashable, matches: list[Match]) -> None:
-        if lane in self._cuts or (first := self._acted_on(lane, name, matches)) is None:
+    def _judge(self, lane: int, found: Mapping[Hashable, list[Match]]) -> None:
+        """Matches by the channel that they lie in."""
+        if lane in self._cuts:
             return
-        self._cut(lane, {name: self._offset(lane, name, first)}, first)
+        firsts = {
+            name: first
+            for name, matches in found.items()
+            if (first := self._acted_on(lane, name, matches)) is not None
+        }
+        if firsts:
+            offsets = {name: self._offset(lane, name, first) for name, first in firsts.items()}
+            self._cut(lane, offsets, next(iter(firsts.values())))
 
     def _judge_crossings(self, lane: int, name: Hashable, crossings: list[Crossing]) -> None:
         """Matches that begin in other channels of the lane and end in this one."""
@@ -361,14 +374,16 @@ class HoldBack(Generic[P]):
             if cut.told:
                 dropped.add(lane)
                 continue
-            reached = {
-                piece.slot: max(0, cut.offsets[piece.channel] - start)
+            reached = [
+                (piece.slot, max(0, cut.offsets[piece.channel] - start))
                 for piece, start, end in held.spans
                 if piece.lane == lane and end > cut.offsets.get(piece.channel, end)
-            }
+            ]
             if reached or lane in held.event.ends:
-                keep.update(reached)
-                keep.update({piece.slot: 0 for piece in held.unread if piece.lane == lane})
+                shorten(keep, reached)
+                for piece in held.unread:
+                    if piece.lane == lane:
+                        keep.setdefault(piece.slot, 0)
                 closed.append(lane)
                 cut.told = True
         self._mark_released(held)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from guard.restrict.events import EndLane, Event, Forward, Piece, Release, Trim
+from guard.restrict.events import EndLane, Event, Forward, Piece, Release, Trim, shorten
 from guard.restrict.folding import fold_words
 from guard.restrict.holdback import LEAD
 from guard.restrict.match import Match
@@ -267,7 +267,7 @@ class SentenceHold(Generic[P]):
                 continue
             reached = list(_reached(held, lane, cut))
             if reached:
-                keep.update((piece.slot, length) for piece, length in reached)
+                shorten(keep, ((piece.slot, length) for piece, length in reached))
                 ended.append(EndLane(lane, cut.matches[reached[0][0].channel]))
                 cut.told = True
         for piece, _, end in held.spans:

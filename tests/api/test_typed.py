@@ -124,10 +124,34 @@ def test_a_stream_ends_before_forbidden_text_as_its_protocol_ends(
 
 @each_endpoint
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("between", [[], [("call", "{}")]])
+@pytest.mark.parametrize("before", ["P", "%50", "As for Q"])
+def test_a_name_at_the_beginning_of_a_text_that_is_shown_apart_is_found(
+    endpoint: Typed, stream: bool, between: list[Any], before: str, proxy: Proxy,
+    upstream: ScriptedUpstream,
+) -> None:  # fmt: skip
+    """Joined to the text before, "PHarry Potter" is another name; alone it is the one."""
+    parts = [("text", before), *between, ("text", "Harry Potter is here")]
+    if stream:
+        pieces = named(endpoint.events([(kind, [*text]) for kind, text in parts]))
+        upstream.reply(Reply.events(pieces))
+        events = parsed(stream_bytes(proxy, endpoint.path, endpoint.body("x")))
+        said, ending = endpoint.streamed(events), endpoint.stream_ending(events)
+    else:
+        upstream.reply(Reply.json(endpoint.whole(parts)))
+        answer = proxy.post(endpoint.path, endpoint.body("x")).json()
+        said, ending = endpoint.texts(answer), endpoint.ending(answer)
+    assert [part for part in said if part[1]] == [("text", before), *between]
+    assert ending == endpoint.cut
+
+
+@each_endpoint
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("last", ["Potter indeed", "Potter and Harry Potter", "Potter"])
 def test_a_name_over_two_texts_that_clients_join_is_found(
-    endpoint: Typed, stream: bool, proxy: Proxy, upstream: ScriptedUpstream
+    endpoint: Typed, stream: bool, last: str, proxy: Proxy, upstream: ScriptedUpstream
 ) -> None:
-    parts = [("text", "It is Harry "), ("text", "Potter indeed")]
+    parts = [("text", "It is Harry "), ("text", last)]
     if stream:
         upstream.reply(Reply.events(named(endpoint.events(pieces_of(parts)))))
         events = parsed(stream_bytes(proxy, endpoint.path, endpoint.body("x")))

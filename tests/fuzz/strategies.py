@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from guard.api import messages_input, responses_input
 from guard.api.contract import contracts
 from guard.messages import MESSAGE_FIELDS
-from tests.support.answers import chat_chunk, sse
+from tests.support.answers import chat_chunk, completion_chunks, sse
+from tests.support.typed_answers import message_events, named, response_events
 
 NAME = "Harry Potter"
 
@@ -94,6 +95,32 @@ def _chunks(draw: st.DrawFn) -> bytes:
     delta = call if channel == "tool" else {channel: text}
     chunk = chat_chunk(delta, finish_reason=draw(st.sampled_from([None, None, None, "stop"])))
     return sse(chunk)[0]
+
+
+_PIECES = st.lists(_SAID, max_size=4)
+_PARTS_SAID = st.lists(
+    st.tuples(st.sampled_from(["text", "reasoning"]), _PIECES), min_size=1, max_size=3
+)
+
+
+@st.composite
+def typed_streams(draw: st.DrawFn) -> tuple[str, bytes]:
+    """An endpoint of typed events or of completions, and a stream of it: events may be missing,
+    come twice or out of order, and anything may stand between them."""
+    name = draw(st.sampled_from(["completions", "messages", "responses"]))
+    if name == "completions":
+        blocks = sse(*completion_chunks(draw(_PIECES)), done=draw(st.booleans()))
+    else:
+        make = message_events if name == "messages" else response_events
+        blocks = named(make(draw(_PARTS_SAID)))
+    for place, block in draw(st.lists(st.tuples(st.integers(0, 40), _GARBAGE), max_size=4)):
+        blocks.insert(place, block)
+    for place in draw(st.lists(st.integers(0, 40), max_size=3)):
+        if place < len(blocks):
+            blocks.insert(place // 2, blocks[place])
+    for place in draw(st.lists(st.integers(0, 40), max_size=2)):
+        del blocks[place : place + 1]
+    return name, b"".join(blocks)
 
 
 BYTES = st.lists(_GARBAGE, max_size=20).map(b"".join)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from datetime import date
 from functools import cache
@@ -13,9 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from guard.api.app import ENDPOINTS
 from guard.api.body import parse_object
-from guard.api.chat import Chat
 from guard.api.sse import Block, SSEDecoder
-from guard.api.stream import AnswerFilter
 from guard.asked import Asked
 from guard.enforcement import Binding, Enforcement
 from guard.errors import PolicyError, RequestError
@@ -33,11 +32,13 @@ from tests.fuzz.strategies import (
     TEXTS,
     pieces,
     requests,
+    typed_streams,
 )
 from tests.support.policies import automaton, policy
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TODAY = date(2026, 11, 24)
+_OUR_IDS = re.compile(r"[0-9a-f]{32}")  # drawn anew for an answer that came without its own
 ENDPOINT = {kind.name: kind() for kind in ENDPOINTS}
 
 
@@ -103,21 +104,68 @@ def test_any_chunking_gives_the_same_blocks(data: bytes, cuts: list[int]) -> Non
 def test_any_chunking_of_an_answer_gives_the_same_answer_without_the_name(
     data: bytes, cuts: list[int]
 ) -> None:
-    def filtered(parts: list[bytes]) -> tuple[bytes, bool]:
-        answer = AnswerFilter(Chat(), _binding(), Asked("m", True, 1))
-        out = b""
-        for part in parts:
-            out += answer.feed(part)
-            if answer.failure is not None or answer.ended:
-                return out, answer.failure is not None
-        return out + answer.flush(), answer.failure is not None
-
-    whole, cut = filtered([data]), filtered(pieces(data, cuts))
+    whole = _filtered("chat", [data])
+    cut = _filtered("chat", pieces(data, cuts))
     assert whole[1] == cut[1]
     assert _said(whole[0]) == _said(cut[0])
-    beside = [line for line in whole[0].splitlines() if not line.startswith(b"data:")]
-    for text in (*_said(whole[0]).values(), *(line.decode("utf-8", "replace") for line in beside)):
+    for text in (*_said(whole[0]).values(), *_beside(whole[0])):
         assert not _names().find_all(text)
+
+
+@quick
+@given(stream=typed_streams(), cuts=CUTS)
+def test_any_chunking_of_typed_events_gives_the_same_events_without_the_name(
+    stream: tuple[str, bytes], cuts: list[int]
+) -> None:
+    name, data = stream
+    whole = _filtered(name, [data])
+    cut = _filtered(name, pieces(data, cuts))
+    assert whole[1] == cut[1]
+    assert _adding(whole[0]) == _adding(cut[0])
+    for text in (*_adding(whole[0]).values(), *_beside(whole[0])):
+        assert not _names().find_all(text)
+
+
+def _filtered(name: str, parts: list[bytes]) -> tuple[bytes, bool]:
+    """What leaves of a stream, and whether it ended as a failure."""
+    answer = ENDPOINT[name].filter(_binding(), Asked("m", True, 1))
+    out = b""
+    for part in parts:
+        out += answer.feed(part)
+        if answer.failure is not None or answer.ended:
+            return out, answer.failure is not None
+    return out + answer.flush(), answer.failure is not None
+
+
+def _beside(answer: bytes) -> list[str]:
+    """The lines of a stream that are not data."""
+    lines = [line for line in answer.splitlines() if not line.startswith(b"data:")]
+    return [line.decode("utf-8", "replace") for line in lines]
+
+
+def _adding(answer: bytes) -> dict[str, str]:
+    """What a client that adds up deltas reads: strings by where they stand; whole ones by event."""
+    texts: dict[str, str] = {}
+    decoder = SSEDecoder()
+    for number, block in enumerate((*decoder.feed(answer), *decoder.flush())):
+        if block.data is None or block.data == b"[DONE]":
+            continue
+        event = json.loads(block.data)
+        kind, place = event.get("type"), event.get("output_index", event.get("index"))
+        adds = "delta" in event or "choices" in event
+        key = f"{kind} {place}" if adds else f"{kind} {number}"
+        said = "".join(strings(_spoken(event)))
+        texts[key] = texts.get(key, "") + _OUR_IDS.sub("", said)
+    return texts
+
+
+def _spoken(event: dict[str, Any]) -> Any:
+    if "choices" in event:
+        return [choice.get("text") for choice in event["choices"]]
+    delta = event.get("delta", event)
+    if event.get("type") == "content_block_delta" and isinstance(delta, dict):
+        return [text for key, text in delta.items() if key != "type"]
+    return delta
 
 
 def _said(answer: bytes) -> dict[str, str]:
@@ -128,8 +176,13 @@ def _said(answer: bytes) -> dict[str, str]:
             continue
         for choice in json.loads(block.data)["choices"]:
             for key, value in choice["delta"].items():
-                texts[key] = texts.get(key, "") + "".join(strings(value))
+                said = [call["function"] for call in value] if key == "tool_calls" else value
+                texts[key] = texts.get(key, "") + "".join(strings(_values(said)))
     return texts
+
+
+def _values(said: Any) -> Any:
+    return [list(each.values()) for each in said] if isinstance(said, list) else said
 
 
 @quick

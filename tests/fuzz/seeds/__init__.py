@@ -15,6 +15,7 @@ TARGETS = {
     "request": "test_a_name_is_read_wherever_a_request_that_is_served_has_it",
     "sse": "test_any_chunking_gives_the_same_blocks",
     "answer": "test_any_chunking_of_an_answer_gives_the_same_answer_without_the_name",
+    "events": "test_any_chunking_of_typed_events_gives_the_same_events_without_the_name",
     "normaliser": "test_any_division_of_a_text_gives_the_same_matches",
     "policy": "test_any_bytes_as_a_policy_give_a_set_that_compiles_or_problems",
 }
