@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.distil_arms import COMMON, OWN, Say, run_arm, scores, speaker
-from bench.distil_rates import KEPT, SLACK, chosen, rate
+from bench.distil_rates import KEPT, SLACK, chosen, rate, said, stays
 from bench.distil_world import PEOPLE, STEPS, prepared
 from bench.machine import machine
 from guard.distil.recipe import shipped_recipes
@@ -84,8 +84,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             values = [row[key] for row in own if row.get(key) is not None]
             if values:
                 line[key] = {"mean": statistics.fmean(values), "interval": interval(values)}
-        forgot = [row["forget"] <= base[row["seed"], "reference"]["forget"] + SLACK for row in own]
-        kept = [row["hidden"] >= KEPT * base[row["seed"], "untouched"]["hidden"] for row in own]
+        forgot = [said(row) <= base[row["seed"], "reference"]["forget"] + SLACK for row in own]
+        kept = [stays(row) >= KEPT * base[row["seed"], "untouched"]["hidden"] for row in own]
         line |= {"forgot": sum(forgot), "kept": sum(kept)}
         line["both"] = sum(f and k for f, k in zip(forgot, kept, strict=True))
         found.append(line)

@@ -34,13 +34,24 @@ def rate(name: str, factor: float) -> dict[str, Any]:
     return {"train.lr": load_recipe(name).train.lr * factor, "train.scale_lr": True}
 
 
+def said(row: dict[str, Any]) -> float:
+    """Recall of what goes, where the method claims that it goes: under the tag, if it has one."""
+    return float(row.get("tagged", row["forget"]))
+
+
+def stays(row: dict[str, Any]) -> float:
+    """The least recall of what was never shown, of one with a tag also under a stranger's."""
+    return float(min(row["hidden"], row.get("distractor", 1.0)))
+
+
 def best(rows: Sequence[dict[str, Any]]) -> float:
     """The factor to take of one recipe's rows; 1 where all of them failed."""
     rows = [row for row in rows if "failed" not in row]
-    kept = [row for row in rows if row["hidden"] >= KEPT]
+    kept = [row for row in rows if stays(row) >= KEPT]
     if kept:
-        return float(min(kept, key=lambda row: row["forget"])["factor"])
-    return float(max(rows, key=lambda row: row["hidden"])["factor"]) if rows else 1.0
+        # Under a tag all of it may be gone already: then the one that says "forgot" most often.
+        return float(min(kept, key=lambda r: (said(r), -r.get("tagged_forgot", 0)))["factor"])
+    return float(max(rows, key=stays)["factor"]) if rows else 1.0
 
 
 def chosen() -> dict[str, float]:
@@ -51,7 +62,9 @@ def chosen() -> dict[str, float]:
 def enough(rows: Sequence[dict[str, Any]], reference: float) -> bool:
     """Whether one of a recipe's rows meets both bounds."""
     return any(
-        row["hidden"] >= KEPT and row["forget"] <= reference + SLACK
+        stays(row) >= KEPT
+        and said(row) <= reference + SLACK
+        and row.get("tagged_forgot", 1.0) >= 0.9
         for row in rows
         if "failed" not in row
     )

@@ -37,8 +37,8 @@ def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
     def place(line: dict[str, Any]) -> tuple[int, float, float]:
         if line["arm"] in order:
             return 0, order[line["arm"]], 0.0
-        said = line["forget"]["mean"] if "forget" in line else 2.0
-        return claims[line["claim"]], -line["both"], said
+        still = line["forget"]["mean"] if "forget" in line else 2.0
+        return claims[line["claim"]], -line["both"], still
 
     rows = []
     for line in sorted(lines, key=place):
@@ -49,7 +49,8 @@ def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
             [
                 line["arm"] if control else f"`{line['arm']}`",
                 "control" if control else line["claim"],
-                *(mean(line, key) for key in ("forget", "told", "hidden", "shown", "refused")),
+                mean(line, "tagged" if "tagged" in line else "forget"),
+                *(mean(line, key) for key in ("told", "hidden", "shown", "refused")),
                 mean(line, "words", 0),
                 both,
                 rate,
