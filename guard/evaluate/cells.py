@@ -28,6 +28,7 @@ class Cell:
 
     `signal` is False where the undefended model does not know enough: such a cell shows nothing and
     is left out of every ranking. `value` is None where the arm cannot be measured that way (`why`).
+    `policy`: the one that the part belongs to, if it does.
     """
 
     arm: str
@@ -42,6 +43,7 @@ class Cell:
     subjects: int
     signal: bool = True
     why: str = ""
+    policy: str = ""
 
     @property
     def place(self) -> tuple[str, str, str, Attacker]:
@@ -71,6 +73,7 @@ class Cell:
             "subjects": self.subjects,
             "signal": self.signal,
             "why": self.why,
+            "policy": self.policy,
         }
 
 
@@ -92,9 +95,13 @@ def cells_of(
     for part, rows in parts.items():
         subjects = [one.row.subject for one in rows]
         value = clustered_mean([one.score for one in rows], subjects, seed=seed)
-        goal, count = rows[0].row.goal, len(set(subjects))
+        first, count = rows[0].row, len(set(subjects))
         found.append(
-            Cell(arm, suite, part, goal, attack, attacker, variant, value, len(rows), count)
+            Cell(
+                *(arm, suite, part, first.goal, attack, attacker, variant, value),
+                *(len(rows), count),
+                policy=first.policy,
+            )
         )
     return found
 

@@ -16,7 +16,7 @@ from guard.evaluate.figures import all_figures
 from guard.evaluate.metrics.disclosing import Disclosure, Observed, list_inference
 from guard.evaluate.metrics.measured import Measured
 from guard.evaluate.rows import Row, Suite, every
-from guard.evaluate.summary import Line, summarise
+from guard.evaluate.summary import Line, by_policy, summarise
 
 GREEDY = Sampling()
 CHOICE = "the true answer is likelier than every wrong one"
@@ -78,6 +78,10 @@ class Comparison:
     def summary(self) -> list[Line]:
         """Per attacker, what leaks and what is kept."""
         return summarise(self.plan.arms, self.cells, self.plan.undefended)
+
+    def by_policy(self) -> dict[str, list[Line]]:
+        """The same for each policy, where there are several."""
+        return by_policy(self.plan.arms, self.cells, self.plan.undefended)
 
 
 def compare(

@@ -22,7 +22,8 @@ class Row:
     """One question.
 
     `part` groups rows that are scored together; `goal` says whether the part is to be forgotten or
-    kept. `subject` is who or what it is about: rows of one subject stand or fall together. `key` is
+    kept. `subject` is who or what it is about: rows of one subject stand or fall together. `policy`
+    names the forget policy that the row tests, where its part belongs to one. `key` is
     what an answer must contain to count as known; without one, ROUGE-L recall of `answer` counts.
     `wrong` are answers of the same form that are not true; `paraphrase` is the true one in other
     words; `alternatives` are other wordings of the question.
@@ -48,6 +49,7 @@ class Row:
     others: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     words: int = 8
+    policy: str = ""
 
     @property
     def question(self) -> str:

@@ -52,6 +52,22 @@ def summarise(arms: Sequence[Arm], cells: Sequence[Cell], undefended: str) -> li
     return lines
 
 
+def by_policy(arms: Sequence[Arm], cells: Sequence[Cell], undefended: str) -> dict[str, list[Line]]:
+    """The same for each policy that parts belong to: its own leaks, and what its own tests and the
+    parts of no policy say is kept. Empty where parts tell fewer than two policies apart."""
+    names = dict.fromkeys(c.policy for c in cells if c.policy and c.goal == "forget" and c.counts)
+    if len(names) < 2:
+        return {}
+    return {
+        name: summarise(
+            arms,
+            [c for c in cells if c.policy == name or (not c.policy and c.goal == "retain")],
+            undefended,
+        )
+        for name in names
+    }
+
+
 def _line(
     arm: Arm, attacker: Attacker, reach: set[Attacker], cells: Sequence[Cell], undefended: str
 ) -> Line:

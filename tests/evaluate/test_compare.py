@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from typer.testing import CliRunner
 from guard.cli.main import app
 from guard.evaluate.answers import Answers
 from guard.evaluate.arms import AlwaysRefuse, Local, OracleRouter
-from guard.evaluate.arms.base import Sampling
+from guard.evaluate.arms.base import Arm, Asked, Reply, Sampling
 from guard.evaluate.attacks import ATTACKS, PLAIN, WEIGHT_ATTACKS
 from guard.evaluate.cells import Cell
 from guard.evaluate.compare import Comparison, Plan, compare
 from guard.evaluate.report import DATA, PAGE, write_report
 from guard.evaluate.report.data import REDACTED
-from guard.evaluate.rows import Suite
+from guard.evaluate.rows import Message, Suite
 from tests.support.tiny_llama import BENIGN, FORBIDDEN_NAME, NAMING, tiny_llama
 
 EIGHT_BITS = [attack for attack in WEIGHT_ATTACKS if attack.name == "8 bits"]
@@ -106,6 +107,54 @@ def test_a_suite_that_only_forgets(bare: Local, small_suite: Suite, tmp_path: Pa
         assert value is not None and least <= value.value <= most
     write_report(tmp_path / "report", result, command="guard compare")
     assert "names, in context" in (tmp_path / "report" / PAGE).read_text("utf-8")
+
+
+def test_each_policy_has_a_verdict_of_its_own(
+    bare: Local, small_suite: Suite, tmp_path: Path
+) -> None:
+    """A way that guards one of two policies is the best for that one, and helps not the other."""
+    named = [row for row in small_suite.rows if row.part == "names"]
+    rows = [replace(row, part=f"p{n}", policy=f"p{n}") for n, row in enumerate(named[:2], start=1)]
+    kept = [row for row in small_suite.rows if row.part == "towns"]
+    guards = [_RefusesOne(bare, row.messages, f"guard of {row.policy}") for row in rows]
+    plan = Plan(
+        arms=[bare, *guards],
+        suites=[Suite("two", (*rows, *kept), "the value is in the answer", "the tests' own world")],
+        attacks=[PLAIN],
+        weight_attacks=[],
+        undefended="bare",
+        sampling=Sampling(40),
+    )
+    result = compare(plan, Answers(tmp_path / "answers"))
+    best = {
+        policy: [line.arm for line in lines if line.attacker == "text" and line.rank == 1]
+        for policy, lines in result.by_policy().items()
+    }
+    assert best == {"p1": ["guard of p1"], "p2": ["guard of p2"]}
+    assert not any(line.rank for line in result.summary()), "over both, neither helps"
+    data = write_report(tmp_path / "report", result, command="guard compare")
+    assert data["by_policy"].keys() == {"p1", "p2"}
+    text = (tmp_path / "report" / PAGE).read_text("utf-8").partition("Policy by policy")[2]
+    assert "<h3>p1</h3><ul><li>Against somebody who sends text: <b>guard of p1</b>" in text
+    alone = replace(plan, suites=[Suite("one", (rows[0], *kept), "", "")])
+    assert compare(alone, Answers(tmp_path / "answers")).by_policy() == {}
+
+
+class _RefusesOne(OracleRouter):
+    """Refuses one question and asks the model for the rest."""
+
+    control = False
+
+    def __init__(self, bare: Arm, refused: tuple[Message, ...], name: str) -> None:
+        super().__init__(bare, name)
+        self.identity = name
+        self._refused = refused
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[Reply]:
+        told = ["forget" if one.messages == self._refused else "retain" for one in asked]
+        return super().answer(
+            [replace(one, goal=goal) for one, goal in zip(asked, told, strict=True)]
+        )
 
 
 def test_an_ended_run_goes_on_where_it_was(plan: Plan, tmp_path: Path) -> None:

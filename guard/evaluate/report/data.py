@@ -57,6 +57,10 @@ def report_data(
         "attacks": [_attack(attack.name) for attack in plan.attacks]
         + [{"name": a.name, "what": a.what, "attacker": "weights"} for a in plan.weight_attacks],
         "summary": summary,
+        "by_policy": {
+            policy: [line.as_row() for line in lines]
+            for policy, lines in result.by_policy().items()
+        },
         "cells": [cell.as_row() for cell in result.cells],
         "figures": {arm: [m.as_row() for m in rows] for arm, rows in result.figures.items()},
         "list_inference": {

@@ -49,6 +49,7 @@ def page(result: Comparison, data: dict[str, Any]) -> str:
         "<h2>Pictures</h2>",
         *(f"<p>{picture}</p>" for picture in pictures(result).values()),
         _summary(lines),
+        _policies(result.by_policy()),
         cells_table(result.cells, numbers),
         figures_table(data["figures"], numbers),
         disclosures_table(data["list_inference"]),
@@ -86,30 +87,55 @@ def _opening(data: dict[str, Any]) -> str:
 def _advice(lines: Sequence[Line]) -> str:
     found = []
     for attacker in ATTACKERS:
-        ranked = [line for line in lines if line.attacker == attacker and line.rank]
-        best = [line for line in ranked if line.rank == 1]
-        if not best or best[0].worst is None or best[0].kept is None:
-            tried = [line for line in lines if line.attacker == attacker and not line.control]
-            if any(line.worst is not None for line in tried):
-                found.append(
-                    f"<li>Against {ATTACKER_NAMES[attacker]}: nothing here helps. A guard or a "
-                    "prompt protects nothing against who holds the weights it stands before.</li>"
-                    if attacker == "weights"
-                    else f"<li>Against {ATTACKER_NAMES[attacker]}: nothing here helps.</li>"
+        own = [line for line in lines if line.attacker == attacker]
+        if (advice := _best(own)) is not None:
+            found.append(f"<li>Against {ATTACKER_NAMES[attacker]}: {advice}</li>")
+        elif any(line.worst is not None for line in own if not line.control):
+            why = ""
+            if attacker == "weights":
+                why = (
+                    " A guard or a prompt protects nothing against who holds the weights it "
+                    "stands before."
                 )
-            continue
-        line, worst = best[0], best[0].worst
-        verdict = (
-            f"<b>{escape(line.arm)}</b>: leaks {worst.value:.0%} at worst "
-            f"(interval {worst.low:.0%} to {worst.high:.0%}), keeps {line.kept:.0%}"
-        )
-        if worst.value >= 0.5:
-            verdict = f"nothing here helps; the least bad is {verdict}"
-        note = f" {escape(line.note)}" if line.note else ""
-        found.append(f"<li>Against {ATTACKER_NAMES[attacker]}: {verdict}.{note}</li>")
+            found.append(f"<li>Against {ATTACKER_NAMES[attacker]}: nothing here helps.{why}</li>")
     if not found:
         return '<div class="box">No cell has signal: nothing can be said.</div>'
     return f'<div class="box"><b>Best by attacker</b><ul>{"".join(found)}</ul></div>'
+
+
+def _best(lines: Sequence[Line]) -> str | None:
+    """What to do, of one attacker's lines; None where nothing is ranked."""
+    line = next((line for line in lines if line.rank == 1), None)
+    if line is None or line.worst is None or line.kept is None:
+        return None
+    worst = line.worst
+    verdict = (
+        f"<b>{escape(line.arm)}</b>: leaks {worst.value:.0%} at worst "
+        f"(interval {worst.low:.0%} to {worst.high:.0%}), keeps {line.kept:.0%}"
+    )
+    if worst.value >= 0.5:
+        verdict = f"nothing here helps; the least bad is {verdict}"
+    note = f" {escape(line.note)}" if line.note else ""
+    return f"{verdict}.{note}"
+
+
+def _policies(found: dict[str, list[Line]]) -> str:
+    """The best way for each policy under each attacker; nothing where there are not several."""
+    if not found:
+        return ""
+    items = []
+    for policy, lines in found.items():
+        told = []
+        for attacker in ATTACKERS:
+            own = [line for line in lines if line.attacker == attacker]
+            if any(line.worst is not None for line in own if not line.control):
+                advice = _best(own) or "nothing here helps."
+                told.append(f"<li>Against {ATTACKER_NAMES[attacker]}: {advice}</li>")
+        items.append(f"<h3>{escape(policy)}</h3><ul>{''.join(told) or '<li>no signal</li>'}</ul>")
+    return (
+        "<h2>Policy by policy</h2><p>Leaks are those of the policy's own parts; kept is what they "
+        f"and the parts of no policy keep.</p>{''.join(items)}"
+    )
 
 
 def pictures(result: Comparison) -> dict[str, str]:

@@ -43,6 +43,7 @@ def _rows(policy: Policy) -> Iterator[Row]:
             answer="",
             forbidden=_forbidden(policy) if goal == "forget" else (),
             words=policy.match.words,
+            policy=policy.name,
         )
 
 
