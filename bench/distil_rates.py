@@ -26,7 +26,11 @@ RATES = Path(__file__).parent / "results" / "distil_rates.json"
 FACTORS = (1.0, 3.0, 10.0)
 KEPT = 0.8  # of what was never shown, where the model knew all of it
 SLACK = 0.1  # above the reference: what counts as forgotten
-UNTRAINED = ("dsg", "ssd")
+ONCE = (
+    "dsg",
+    "ssd",
+    "ofmu",
+)  # nothing is trained, or the steps that forget have a rate of their own
 
 
 def rate(name: str, factor: float) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def main() -> None:
     world, folder = prepared(CALIBRATION, options.models)
     reference = scores(world, speaker(folder / "reference"))["forget"]
     for name in options.recipes:
-        for factor in FACTORS[:1] if name in UNTRAINED else FACTORS:
+        for factor in FACTORS[:1] if name in ONCE else FACTORS:
             own = [row for row in rows if row["recipe"] == name]
             if enough(own, reference) or factor in [row["factor"] for row in own]:
                 continue
