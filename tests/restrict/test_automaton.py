@@ -218,6 +218,7 @@ fragments = st.lists(
         st.sampled_from(
             [*DISGUISES, PASSAGE, SECRET, "Harry", "xHina", " ", "&", "%4", "\\u00", "\u200b"]
         ),
+        st.sampled_from(["Har", "ry", "=4", "8arry", "=\r", "\n", '"', '\\"', " + ", "'", "=C4="]),
         st.text(max_size=6),
     ),
     max_size=6,
