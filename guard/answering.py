@@ -134,7 +134,7 @@ class Answering:
                 if out:
                     yield out
                 if filter_.failure is not None:
-                    raise filter_.failure
+                    raise _taken(filter_)
                 if filter_.ended:
                     break
         out = filter_.flush()
@@ -143,7 +143,7 @@ class Answering:
         if out:
             yield out
         if filter_.failure is not None:
-            raise filter_.failure
+            raise _taken(filter_)
 
     def _rewinding(
         self, call: Call, filter_: Filter, current: InForce, binding: Binding
@@ -256,6 +256,14 @@ def _nothing(call: Call) -> bytes:
     if call.asked.stream:
         return b"".join(call.endpoint.refusal_stream(call.asked, ""))
     return call.endpoint.refusal(call.asked, "")
+
+
+def _taken(filter_: Filter) -> UpstreamError:
+    """What a filter failed with. Left there, it would hold the filter by the frames that it passes,
+    and the filter it, until a collection."""
+    failure, filter_.failure = filter_.failure, None
+    assert failure is not None, "asked for only where there is one"
+    return failure
 
 
 async def _read(reply: Reply) -> bytes:

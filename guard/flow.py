@@ -118,7 +118,10 @@ class Flow:
             return await self._answering.filtered(call, reply, binding, current)
         finally:
             if sending is not None:
-                await _give_up(sending, "error")
+                # Of a task that failed its error knows this frame, and the frame must not know it.
+                failed, sending = sending, None
+                await _give_up(failed, "error")
+                del failed
 
     async def _treat(
         self, call: Call, verdict: Verdict, current: InForce, binding: Binding, begun: float

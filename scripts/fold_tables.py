@@ -38,7 +38,7 @@ TARGET = Path(__file__).resolve().parent.parent / "guard" / "restrict" / "fold.n
 
 # Separators that commonly split, join or decorate a word without ending it.
 SOFT_ASCII = set("-_*`~'\".^")
-ESCAPE_STARTS = set("&%\\<]")
+ESCAPE_STARTS = set("&%\\<]=\"'")
 # Invisible code points that Unicode classes as letters.
 INVISIBLE = {0x115F, 0x1160, 0x3164, 0xFFA0, 0x034F, 0x17B4, 0x17B5}
 BLANK = {0x2800}

@@ -71,6 +71,7 @@ async def run(scene: Stage, options: argparse.Namespace) -> Row:
     chosen = [fault for fault in FAULTS if not options.only or fault.name in options.only]
     if not scene.clock.works:
         chosen = [fault for fault in chosen if "clock" not in fault.name]
+    chosen = [fault for fault in chosen for _ in range(options.times)]
     idle: list[float] = []
     for part in ("warm-up", "faults"):
         load, over = Load(scene.guard.url, options.streams), asyncio.Event()
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--spacing", type=float, default=1.5, help="seconds between two events")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="names of faults")
+    parser.add_argument("--times", type=int, default=1, help="each fault so often: what grows?")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     with (

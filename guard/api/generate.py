@@ -113,8 +113,11 @@ class _Watch:
         self._task = asyncio.create_task(self._watch())
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        # Of each other they would know through the frames of its cancellation, and stay, with the
+        # request, until a collection.
+        task, self._task, self._request = self._task, None, None
+        if task is not None:
+            task.cancel()
 
     async def _watch(self) -> None:
         await _disconnected(self._receive)

@@ -9,6 +9,7 @@ from functools import cached_property
 from guard.api.endpoint import Part, Shape
 from guard.api.phases import phase
 from guard.api.sse import Block, SSEDecoder, beside_data
+from guard.api.supplied import Supplied
 from guard.asked import Asked
 from guard.enforcement import Binding
 from guard.errors import GuardError, UpstreamError, UpstreamGarbage
@@ -19,7 +20,6 @@ from guard.restrict import (
     Forward,
     HoldBack,
     Meant,
-    Phrase,
     PhraseAutomaton,
     Question,
     Release,
@@ -27,18 +27,10 @@ from guard.restrict import (
     SentenceHold,
     Trim,
 )
-from guard.restrict.phrases import join
 from guard.rewind.watch import Watch
 
 _NAMES_KEPT = 64
 MAX_HELD = 4096  # events; a live match that spans more is not a match but an attack on memory
-
-
-def is_supplied(phrase: Phrase, texts: Iterable[str]) -> bool:
-    """Whether the request itself holds the whole of a forbidden run, in whatever disguise."""
-    whole = Phrase(join(phrase.whole), True, phrase.kind, phrase.policy, phrase.whole)
-    automaton = PhraseAutomaton([whole])
-    return any(automaton.find_all(text) for text in texts)
 
 
 def _is_several(event: Event[Part]) -> bool:
@@ -109,8 +101,7 @@ class AnswerFilter:
     ) -> None:
         self._shape = shape
         self._asked = asked
-        self._parametric = {p.name for p in binding.enforced if p.scope == "parametric"}
-        self._supplied: dict[Phrase, bool] = {}
+        self._supplied = Supplied(binding.enforced, asked)
         self._automaton = binding.automaton
         # Without an enforced policy the answer is only watched: its bytes are not touched.
         self._acts = bool(binding.enforced)
@@ -127,12 +118,12 @@ class AnswerFilter:
         )
         self._meaning: SentenceHold[Part] | None = None
         if self._acts and flagged is not None and binding.cache.is_judged(flagged):
-            self._meaning = SentenceHold(self._exempt, asked.leads)
+            self._meaning = SentenceHold(self._supplied, asked.leads)
 
     @cached_property
     def _hold(self) -> HoldBack[Part]:
         # Made when first needed: a whole answer without a match never needs it.
-        return HoldBack(self._automaton, self._exempt, self._asked.leads, phase)
+        return HoldBack(self._automaton, self._supplied, self._asked.leads, phase)
 
     @cached_property
     def _decoder(self) -> SSEDecoder:
@@ -343,10 +334,3 @@ class AnswerFilter:
 
     def _note_cut(self, end: EndLane) -> None:
         self.findings.cut += end.policies
-
-    def _exempt(self, phrase: Phrase) -> bool:
-        if phrase.policy not in self._parametric:
-            return False
-        if phrase not in self._supplied:
-            self._supplied[phrase] = is_supplied(phrase, (*self._asked.texts, *self._asked.spans))
-        return self._supplied[phrase]

@@ -72,7 +72,9 @@ class Guide:
         self._server = server
         self._options = options or GuideOptions()
         self._free = asyncio.Semaphore(self._options.waiting)
-        self._kept: OrderedDict[tuple[str, bytes], Instruction] = OrderedDict()
+        # Texts alone: what finds quotations takes a hundred times their memory, and a millisecond
+        # or two to make again.
+        self._kept: OrderedDict[tuple[str, bytes], str] = OrderedDict()
         self._template = Instruction(TEMPLATE, "template", quotes([TEMPLATE]))
 
     async def instruction(
@@ -101,7 +103,7 @@ class Guide:
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
-            return kept
+            return Instruction(kept, "cache", await asyncio.to_thread(quotes, [kept]))
         try:
             async with asyncio.timeout(self._options.timeout), self._free:
                 text = screened(await self._asked(prompt, model), binding, turns)
@@ -110,11 +112,10 @@ class Guide:
             text = None
         if text is None:
             return Instruction(TEMPLATE, "fallback", self._template.quotes)
-        said = await asyncio.to_thread(quotes, [text])
-        self._keep(key, Instruction(text, "cache", said))
-        return Instruction(text, "model", said)
+        self._keep(key, text)
+        return Instruction(text, "model", await asyncio.to_thread(quotes, [text]))
 
-    def _keep(self, key: tuple[str, bytes], instruction: Instruction) -> None:
+    def _keep(self, key: tuple[str, bytes], instruction: str) -> None:
         self._kept[key] = instruction
         while len(self._kept) > self._options.cache_size:
             self._kept.popitem(last=False)

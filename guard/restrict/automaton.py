@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from guard.restrict import runs, state, walk
-from guard.restrict.decodings import MAX_DEPTH, Decodings
+from guard.restrict.decodings import MAX_DEPTH, NO_BUFFERS, Buffers, Decodings
 from guard.restrict.folding import code_points, fold_tables
 from guard.restrict.match import Match
 from guard.restrict.mirrors import mirrors
 from guard.restrict.opening import first_bytes
 from guard.restrict.phrases import Phrase
 from guard.restrict.trie import Trie, build_trie
+
+
+class Room(NamedTuple):
+    """What a scanner reads with: the walk's state, its matches, what the decoders fill."""
+
+    state: Any
+    out: Any
+    buffers: Buffers
+
+
+def new_room() -> Room:
+    """Room at the start of a text."""
+    return Room(state.new_state(), np.empty((128, 3), dtype=np.int64), NO_BUFFERS)
 
 
 class PhraseAutomaton:
@@ -39,7 +52,6 @@ class PhraseAutomaton:
             if phrase not in ends[node]:
                 ends[node].append(phrase)
         self._ends = dict(ends)
-        self._spare: list[Scanner] = []
         tables = fold_tables()
         # Scratch for the walk: where each node stands in the list under construction.
         slots = np.zeros(self.trie.nodes, dtype=np.int32)
@@ -60,13 +72,18 @@ class PhraseAutomaton:
     def find_all(self, text: str) -> list[Match]:
         """Every match in a finished text, in the order in which they are acted on."""
         try:
-            scanner = self._spare.pop()  # one step under the interpreter lock: safe from threads
+            room = _spare.pop()  # one step under the interpreter lock: safe from threads
         except IndexError:
-            scanner = Scanner(self)
+            room = new_room()
+        scanner = Scanner(self, room=room)
         matches = scanner.feed(text) + scanner.flush()
-        scanner.reset()
-        self._spare.append(scanner)
+        _spare.append(scanner.cleared())
         return matches
+
+
+# Rooms of finished texts, for the next one and whichever automaton reads it. Not its scanner: an
+# automaton that kept one would be kept by it in turn, with all its tables, until a collection.
+_spare: list[Room] = []
 
 
 class Scanner:
@@ -79,11 +96,14 @@ class Scanner:
 
     __slots__ = ("_automaton", "_decodings", "_out", "_state")
 
-    def __init__(self, automaton: PhraseAutomaton, depth: int = 0) -> None:
+    def __init__(
+        self, automaton: PhraseAutomaton, depth: int = 0, room: Room | None = None
+    ) -> None:
         self._automaton = automaton
-        self._state: Any = state.new_state()
-        self._decodings = Decodings(automaton, depth, self._state) if depth < MAX_DEPTH else None
-        self._out: Any = np.empty((128, 3), dtype=np.int64)
+        self._state, self._out, buffers = room or new_room()
+        self._decodings: Decodings | None = None
+        if depth < MAX_DEPTH:
+            self._decodings = Decodings(automaton, depth, self._state, buffers)
 
     def copy(self) -> Scanner:
         """Another scanner that has read the same."""
@@ -98,11 +118,11 @@ class Scanner:
         """Another scanner at the start of a text."""
         return Scanner(self._automaton, 0 if self._decodings is not None else MAX_DEPTH)
 
-    def reset(self) -> None:
-        """Begin a new text."""
+    def cleared(self) -> Room:
+        """What it has read with, ready for another text. The scanner itself is of no use then."""
         state.restart(self._state)
-        if self._decodings is not None:
-            self._decodings.reset()
+        buffers = NO_BUFFERS if self._decodings is None else self._decodings.buffers
+        return Room(self._state, self._out, buffers)
 
     @property
     def position(self) -> int:

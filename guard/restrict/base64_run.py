@@ -77,6 +77,7 @@ def lengthen(state: Any, points: Any, spans: Any, at: int) -> None:
 def open_run(state: Any, points: Any, spans: Any, at: int) -> None:
     """The first characters of a run, as far as its stage kept them, go out on stream 0."""
     count = state[LENGTH]
+    state[SEGMENT] = count  # `skim` read the first of them, and counts no segments
     start_byte(state, 0)
     stage = opening(state[PACKED], count)
     state[STAGE] = stage

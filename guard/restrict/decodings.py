@@ -8,7 +8,7 @@ same, and nothing is held but what an undecided character or a live match inside
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 MAX_DEPTH = 2  # base64 of base64 is read, and no deeper
 MIN_LETTERS = 6  # bytes; decoded binary data holds shorter names by chance
 
-_NO_POINTS = np.empty((streams.STREAMS, 0), dtype=np.uint32)
-_NO_SPANS = np.empty((streams.STREAMS, 0, 2), dtype=np.int64)
+
+class Buffers(NamedTuple):
+    """What the streams fill: code points, and the raw [start, end) of each."""
+
+    points: Any
+    spans: Any
+
+
+NO_BUFFERS = Buffers(
+    np.empty((streams.STREAMS, 0), dtype=np.uint32), np.empty((streams.STREAMS, 0, 2), np.int64)
+)
+_NO_SPANS = NO_BUFFERS.spans[0]
 
 
 class _Stream:
@@ -31,7 +41,7 @@ class _Stream:
 
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
-        self._spans: Any = _NO_SPANS[0]
+        self._spans: Any = _NO_SPANS
         self._base = 0  # position, in the decoded text, of the first span kept
 
     def copy(self) -> _Stream:
@@ -72,17 +82,24 @@ class _Stream:
 
 
 class Decodings:
-    """The decoded texts of one channel. `walking` is the walk's state; its last part is theirs."""
+    """The decoded texts of one channel. `walking` is the walk's state; its last part is theirs.
+    `buffers`: those of a text that is read, or none."""
 
     __slots__ = ("_automaton", "_depth", "_points", "_spans", "_state", "_streams")
 
-    def __init__(self, automaton: PhraseAutomaton, depth: int, walking: Any) -> None:
+    def __init__(
+        self,
+        automaton: PhraseAutomaton,
+        depth: int,
+        walking: Any,
+        buffers: Buffers = NO_BUFFERS,
+    ) -> None:
         self._automaton = automaton
         self._depth = depth
         self._streams: dict[int, _Stream] = {}
-        self._points: Any = _NO_POINTS
-        self._spans: Any = _NO_SPANS
+        self._points, self._spans = buffers
         self.move(walking)
+        self._state[streams.ROOM] = self._points.shape[1]
 
     def move(self, walking: Any) -> None:
         """The walk's state is another array now, with the same content."""
@@ -92,13 +109,12 @@ class Decodings:
         """The same decoded texts for a copy of the walk's state; its streams are empty by now."""
         twin = Decodings(self._automaton, self._depth, walking)
         twin._streams = {number: stream.copy() for number, stream in self._streams.items()}
-        twin._state[streams.ROOM] = 0
         return twin
 
-    def reset(self) -> None:
-        """Begin a new text, once the walk's state has."""
-        self._state[streams.ROOM] = self._points.shape[1]
-        self._streams.clear()
+    @property
+    def buffers(self) -> Buffers:
+        """What the streams fill, for another text."""
+        return Buffers(self._points, self._spans)
 
     def said(self, text: Any) -> list[Match]:
         """What the streams say after `runs.read` of `text`, from where that had to stop."""

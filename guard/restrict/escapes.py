@@ -1,13 +1,12 @@
-"""Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, `%u0048`, and backslash-u0048, -x48, -110 and
--u{48}, read as what they stand for.
+"""Escapes inside a text: `&#72;`, `&nbsp;`, `%48`, `%u0048`, `=48`, and backslash-u0048, -x48, -110
+and -u{48}, read as what they stand for.
 
 A small machine beside the walk: while an escape is open, the threads as they stood before it are
 kept, and a complete escape is one more way on from there. What was escaped twice, or more often, is
 read as well. A numeric entity may do without its semicolon, as in HTML: each digit may be its last,
 so that what it stands for so far is a way on while the escape goes on.
 
-A tag (`<br>`, `</b>`, `<!-- -->`) and the address of a markdown link (`](...)`) are read so too,
-where a phrase is under way: they stand for soft punctuation, as in "Har<br>ry".
+What stands between two parts of a word without saying anything is `markup.py`'s.
 """
 
 from __future__ import annotations
@@ -17,12 +16,24 @@ from typing import Any
 import numpy as np
 
 from guard.restrict.compiled import njit
+from guard.restrict.markup import (
+    BRACKET_SIGN,
+    JOINT,
+    LESS_SIGN,
+    LINK,
+    LINK_INSIDE,
+    TAG,
+    is_quote,
+    joint_step,
+    markup_step,
+)
 from guard.restrict.state import (
     CAPACITY,
     ESC,
     ESC_COUNT,
     ESC_HIGH,
     ESC_MORE,
+    ESC_SIGN,
     ESC_START,
     ESC_VALUE,
     FIELDS,
@@ -46,19 +57,18 @@ def hex_value(point: int) -> int:
     return -1
 
 
-AMPERSAND, PERCENT_SIGN, BACKSLASH_SIGN = 38, 37, 92
+AMPERSAND, PERCENT_SIGN, EQUALS_SIGN, BACKSLASH_SIGN = 38, 37, 61, 92
 
 # Escape machine states.
 AMP, AMP_HASH, AMP_DEC, AMP_HEX, AMP_NAME = 1, 2, 3, 4, 5
-PERCENT, PERCENT_2, PERCENT_MORE = 6, 7, 8
-BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 9, 10, 11, 12
-BACKSLASH_OCTAL, BACKSLASH_BRACE = 13, 14
-TAG, TAG_INSIDE, LINK, LINK_INSIDE = 15, 16, 17, 18
+PERCENT, PERCENT_2, PERCENT_MORE, LINE_END = 6, 7, 8, 9  # of `=` too, which quoted-printable has
+BACKSLASH, BACKSLASH_HEX, BACKSLASH_LOW, BACKSLASH_LOW_U = 10, 11, 12, 13
+BACKSLASH_OCTAL, BACKSLASH_BRACE = 14, 15
+# 16 and above: see `markup.py`.
 
 SO_FAR = -3  # minus the code point: what an escape stands for if it ends here; it may go on
 HIGHEST = 0x10FFFF
-LESS_SIGN, BRACKET_SIGN, HYPHEN = 60, 93, 45
-MAX_MARKUP = 256  # characters of a tag or an address; what is longer is text
+SOFT_HYPHEN = 0xAD  # nobody sees it
 
 
 @njit
@@ -66,14 +76,17 @@ def open_escape(state: Any, point: int) -> None:
     """An escape that begins with this character, of which nothing more is known."""
     if point == AMPERSAND:
         state[ESC] = AMP
-    elif point == PERCENT_SIGN:
+    elif point == PERCENT_SIGN or point == EQUALS_SIGN:
         state[ESC] = PERCENT
     elif point == LESS_SIGN:
         state[ESC] = TAG
     elif point == BRACKET_SIGN:
         state[ESC] = LINK
+    elif is_quote(point):
+        state[ESC] = JOINT
     else:
         state[ESC] = BACKSLASH
+    state[ESC_SIGN] = point
     state[ESC_VALUE] = 0
     state[ESC_COUNT] = 0
     state[ESC_HIGH] = 0
@@ -84,7 +97,8 @@ def open_escape(state: Any, point: int) -> None:
 def goes_on(state: Any, decoded: int) -> bool:
     """Whether a complete escape stands for what begins one: `%2548` is `%48`, and that an H. It is
     then open again, from where it began."""
-    if decoded == AMPERSAND or decoded == PERCENT_SIGN or decoded == BACKSLASH_SIGN:
+    signs = decoded == AMPERSAND or decoded == PERCENT_SIGN or decoded == BACKSLASH_SIGN
+    if signs or decoded == EQUALS_SIGN or (is_quote(decoded) and state[SNAPSHOT] > 0):
         open_escape(state, decoded)
         return True
     return False
@@ -148,12 +162,31 @@ def entity_step(state: Any, point: int, names: Any, values: Any) -> int:
 
 
 @njit
+def line_end_step(state: Any, point: int) -> int:
+    """The end of a line that quoted-printable takes back, `=` before it; returns as `entity_step`.
+    It may part the bytes of a character."""
+    if point == 13 and state[ESC] == PERCENT:
+        state[ESC] = LINE_END
+        return -1
+    if point != 10 or state[ESC] == PERCENT_2:
+        return -2
+    if state[ESC_MORE] == 0:
+        return SOFT_HYPHEN
+    state[ESC] = PERCENT_MORE
+    return -1
+
+
+@njit
 def percent_step(state: Any, point: int) -> int:
     """One more character of `%41` or of a UTF-8 sequence written so; returns as `entity_step`."""
+    sign = state[ESC_SIGN]
     if state[ESC] == PERCENT_MORE:
         state[ESC] = PERCENT
-        return -1 if point == 37 else -2
-    if state[ESC] == PERCENT and (point == 117 or point == 85) and state[ESC_MORE] == 0:  # %u
+        return -1 if point == sign else -2
+    if sign == EQUALS_SIGN and (state[ESC] == LINE_END or point == 10 or point == 13):
+        return line_end_step(state, point)
+    percent = state[ESC] == PERCENT and sign == PERCENT_SIGN
+    if percent and (point == 117 or point == 85) and state[ESC_MORE] == 0:  # %u
         state[ESC] = BACKSLASH_HEX
         state[ESC_COUNT] = 4
         return -1
@@ -216,7 +249,7 @@ def backslash_step(state: Any, point: int) -> int:
             return -1
         if point == 110 or point == 116 or point == 114 or point == 102 or point == 98:  # ntrfb
             return 32
-        return -2
+        return point if is_quote(point) else -2
     if esc == BACKSLASH_LOW or esc == BACKSLASH_LOW_U:
         wanted = 92 if esc == BACKSLASH_LOW else 117
         state[ESC] = BACKSLASH_LOW_U if esc == BACKSLASH_LOW else BACKSLASH_HEX
@@ -251,40 +284,16 @@ def backslash_step(state: Any, point: int) -> int:
 
 
 @njit
-def markup_step(state: Any, point: int) -> int:
-    """One more character of a tag or of a link's address; returns as `entity_step`. It gives way to
-    an escape inside it."""
-    esc = state[ESC]
-    if esc == LINK:
-        state[ESC] = LINK_INSIDE
-        return -1 if point == 40 else -2
-    if esc == TAG:
-        state[ESC] = TAG_INSIDE
-        named = 65 <= point <= 90 or 97 <= point <= 122 or point == 47 or point == 33  # / !
-        return -1 if named else -2
-    if point == (62 if esc == TAG_INSIDE else 41):
-        return HYPHEN
-    state[ESC_COUNT] += 1
-    inside = point == AMPERSAND or point == PERCENT_SIGN or point == BACKSLASH_SIGN
-    return -2 if inside or point == LESS_SIGN or state[ESC_COUNT] > MAX_MARKUP else -1
-
-
-@njit
-def opens_escape(state: Any, point: int) -> bool:
-    """Whether one of the signs that may begin an escape does: markup stands for nothing of its own,
-    so that it counts only where a phrase is under way."""
-    return state[THREADS] > 0 or not (point == LESS_SIGN or point == BRACKET_SIGN)
-
-
-@njit
 def escape_step(state: Any, point: int, names: Any, values: Any) -> int:
     """Feed an open escape: the decoded code point, -1 to go on, -2 when it was none after all, or
     `SO_FAR` minus what it stands for if it ends here."""
     esc = state[ESC]
     if esc <= AMP_NAME:
         return entity_step(state, point, names, values)
-    if esc <= PERCENT_MORE:
+    if esc <= LINE_END:
         return percent_step(state, point)
     if esc <= BACKSLASH_BRACE:
         return backslash_step(state, point)
-    return markup_step(state, point)
+    if esc <= LINK_INSIDE:
+        return markup_step(state, point)
+    return joint_step(state, point)

@@ -23,7 +23,7 @@ LETTER = 3  # letters and digits
 WORD = 4  # a letter that is a word of its own: scripts written without spaces
 ALTERNATIVES = 5  # several readings, the faithful one first
 
-ESCAPE_BIT = 8  # of a separator: it begins an escape (& % backslash < and ])
+ESCAPE_BIT = 8  # of a separator: it begins an escape (& % = backslash, < ] and quotes)
 UPPER_BIT = 8  # of a letter: it is upper or title case, or hidden: see `word_start.py`
 
 

@@ -8,7 +8,7 @@ phrase began, and what has been seen since its last letter. Threads begin at wor
 - after a separator, it goes on at a word boundary of the phrase; inside a word only after soft
   punctuation ("Har-ry") or after a single letter ("H a r r y");
 - an alternative reading (look-alike, leet) is one more way on;
-- an escape (`&#72;`, `%48`, backslash-u0048) is also read decoded, from where it began.
+- an escape (`&#72;`, `%48`, `=48`, backslash-u0048) is also read decoded, from where it began.
 
 No Python object is touched in here: this file is numba's; `threads.py` has the threads, `state.py`
 the layout of the state, `escapes.py` the escapes.
@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from guard.restrict.compiled import njit
-from guard.restrict.escapes import SO_FAR, begin_escape, escape_step, goes_on, opens_escape
+from guard.restrict.escapes import SO_FAR, begin_escape, escape_step, goes_on
 from guard.restrict.folding import ALTERNATIVES, ESCAPE_BIT, IGNORED, LETTER, SOFT, SPACE, WORD
+from guard.restrict.markup import opens_escape, stands_alone
 from guard.restrict.state import (
     BEGUN,
     CAPACITY,
@@ -147,7 +148,7 @@ def idle(
                     start = i
                 node = max(following, 0)
             word_start = after_letter(entry, faithful)
-        elif entry & ESCAPE_BIT != 0:
+        elif entry & ESCAPE_BIT != 0 and (node > 0 or stands_alone(point)):
             break
         elif kind == SPACE or (kind == SOFT and node == 0):
             if node > 0 and (i == start + 1 or has_boundary(first, labels, node)):
@@ -241,7 +242,8 @@ def walk(
                     state[PENDING] = 0
                 elif kind != IGNORED:
                     confirm(state, out)
-            if opens and decoded != -1:
+            opens = opens and decoded == -2  # what ends an escape begins none
+            if opens:
                 begin_escape(state, point, at)
             n_next = 0
             if state[THREADS] > 0 or begins or kind == WORD:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -216,6 +218,7 @@ fragments = st.lists(
         st.sampled_from(
             [*DISGUISES, PASSAGE, SECRET, "Harry", "xHina", " ", "&", "%4", "\\u00", "\u200b"]
         ),
+        st.sampled_from(["Har", "ry", "=4", "8arry", "=\r", "\n", '"', '\\"', " + ", "'", "=C4="]),
         st.text(max_size=6),
     ),
     max_size=6,
@@ -268,3 +271,16 @@ def test_a_hundred_overlapping_matches_at_one_place_are_all_reported() -> None:
     assert {match.phrases[0].symbols for match in phrases.find_all(text)} == {
         phrase.symbols for phrase in phrases.phrases
     }
+
+
+def test_an_automaton_goes_with_its_last_reference_once_it_has_read_a_text() -> None:
+    """Some live for one request, and a collection that would find them may be minutes away."""
+    phrases = automaton("Harry Potter")
+    assert phrases.find_all("Harry Potter, and SGFycnkgUG90dGVy")
+    gone = weakref.ref(phrases)
+    gc.disable()
+    try:
+        del phrases
+        assert gone() is None
+    finally:
+        gc.enable()
