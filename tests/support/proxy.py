@@ -99,9 +99,9 @@ def chat_body(prompt: Any, **fields: Any) -> Mapping[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": prompt}], **fields}
 
 
-def until(condition: Any, what: str) -> None:
-    """Wait for a condition of another thread."""
-    deadline = time.monotonic() + WAIT
+def until(condition: Any, what: str, wait: float = WAIT) -> None:
+    """Wait for a condition of another thread, `wait` seconds at most."""
+    deadline = time.monotonic() + wait
     while not condition():
         assert time.monotonic() < deadline, f"timed out: {what}"
         time.sleep(0.01)
