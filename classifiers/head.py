@@ -19,9 +19,12 @@ import numpy.typing as npt
 from classifiers.profile import Evidence
 
 FEATURES = (
-    "cosine", "title", "facts", "name_part", "same_date", "other_date", "others",
+    "cosine", "title", "facts", "name_part", "same_date", "other_date", "others", "typed",
+    "differs",
 )  # fmt: skip
 SCALE = 20.0  # bits
+WRITTEN_BITS = 12.0  # of a title that is written as one, and no phrase that happens to be the same
+MOST_DIFFERS = 3.0  # relations
 MOST = 60.0  # bits; more than that of one kind proves nothing more
 PACKAGED = Path(__file__).with_name("head.json")
 
@@ -63,9 +66,14 @@ class Head:
 
 def features(cosine: float, evidence: Evidence) -> list[float]:
     """One row, in the order of FEATURES."""
-    capped = [min(getattr(evidence, name), MOST) / SCALE for name in FEATURES[1:4]]
-    others = min(evidence.others, MOST) / SCALE
-    return [cosine, *capped, evidence.same_date, evidence.other_date, others]
+    facts = max(0.0, evidence.facts - evidence.told)
+    named = evidence.title + WRITTEN_BITS * evidence.written
+    bits = (named, facts, evidence.name_part, evidence.others, evidence.typed)
+    title, facts, name_part, others, typed = (min(one, MOST) / SCALE for one in bits)
+    return [
+        cosine, title, facts, name_part, evidence.same_date, evidence.other_date, others, typed,
+        min(evidence.differs, MOST_DIFFERS),
+    ]  # fmt: skip
 
 
 def load(path: Path = PACKAGED) -> Head:

@@ -17,8 +17,10 @@ import numpy.typing as npt
 from classifiers.chance import chance_bits
 from classifiers.dates import Date, dates
 from classifiers.head import Head, packaged
-from classifiers.profile import NOTABLE, Evidence, Profile, Prompt, spoken
+from classifiers.profile import NOTABLE, Evidence, Profile, Prompt
 from classifiers.signals import Subject
+from classifiers.titles import spoken
+from classifiers.typed import keys
 from classifiers.words import Word, bits, general_bits, stem, words
 
 CANDIDATES = 8  # subjects weighed a window, those with most in common first
@@ -44,10 +46,15 @@ class Identities:
             for word in profile.facts | {stem(name) for name in profile.name_words}:
                 holders[word].append(number)
         self._holders = {word: np.array(ids, dtype=np.int64) for word, ids in holders.items()}
+        self._typed: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._typed_words: set[str] = set()
         self._titles: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # by first word
         self._titled: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._dated: dict[Date, set[int]] = defaultdict(set)
         for number, profile in self._profiles.items():
+            for key in profile.typed.looked_up():
+                self._typed[key].append(number)
+                self._typed_words.add(key[1])
             for first, known in profile.titles.items():
                 self._titles[first].update(known)
                 for title in known:
@@ -78,6 +85,11 @@ class Identities:
         for number, value in self._certain(prompt.words, prompt.dates):
             ids.append(np.array([number], dtype=np.int64))
             worth.append(np.array([value]))
+        for kind, word, value in keys(prompt.said):
+            held_typed = self._typed.get((kind, word))
+            if held_typed is not None:
+                ids.append(np.array(held_typed, dtype=np.int64))
+                worth.append(np.full(len(held_typed), value))
         if not ids:
             return []
         who, place = np.unique(np.concatenate(ids), return_inverse=True)
@@ -107,19 +119,17 @@ class Identities:
         who is meant among any number.
         """
         found = self.evidence(prompt, subject)
-        facts = max(0.0, found.facts - chance_bits(among))
-        return self._head.probability(cosine, replace(found, facts=facts))
+        chance = chance_bits(among)
+        facts = max(0.0, found.facts - found.told - chance)
+        left = max(0.0, chance - (found.facts - found.told))
+        typed = max(0.0, found.typed - left)
+        return self._head.probability(cosine, replace(found, facts=facts, told=0.0, typed=typed))
 
     def could_mean(self, text: str, allowed: frozenset[int]) -> bool:
         """Whether some cosine would make `text` one that asks about a subject of `allowed`."""
         said = words(text)
-        shared = {
-            stem(word.text): value
-            for word in said
-            if (value := bits(word.text)) >= NOTABLE and stem(word.text) in self._holders
-        }
         certain = self._certain(said, dates(text))
-        if sum(shared.values()) < LEAST_SHARED and not any(True for _ in certain):
+        if self._at_most(said) < LEAST_SHARED and not any(True for _ in certain):
             return False  # not even all subjects together have enough of it
         prompt = Prompt.read(text)
         many = len(allowed)
@@ -128,6 +138,16 @@ class Identities:
             >= self.threshold
             for subject in self.candidates(prompt, allowed)
         )
+
+    def _at_most(self, said: Sequence[Word]) -> float:
+        """Bits that a prompt of these words could share with all subjects together."""
+        told = {
+            word.text: general_bits(word.text)
+            for word in said
+            if (own := stem(word.text)) in self._typed_words
+            or (own in self._holders and bits(word.text) >= NOTABLE)
+        }
+        return sum(told.values())
 
     def contradicts(self, prompt: Prompt, subject: int, cosine: float) -> bool:
         """Whether the prompt means somebody else, near as it is to a stored one."""

@@ -8,42 +8,33 @@ them, and what it has that speaks for somebody else.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 from classifiers.dates import Date, dates
+from classifiers.relations import Said, read
+from classifiers.titles import QUOTED, SMALL, names_somebody, spoken, titles
+from classifiers.typed import TypedFacts
 from classifiers.words import Word, bits, folded, general_bits, stem, words
 
 NOTABLE = 9.0  # bits from which a word says more than that somebody speaks English
-TITLE_BITS = 26.0  # a title with less could be any phrase
-CAPITALS_BITS = 40.0  # the same for one that only capitals set apart
 NAME_PART_BITS = 15.0
 MOSTLY = 0.5  # the share of a prompt's bits below which facts in it are taken for chance
 WHOLE_BITS = 25.0  # of a stored prompt that nobody asks by chance
 FOLLOWING = 0.3  # what a word is worth right after the one that it is stored behind
-# Each opening mark with its own closing one; an apostrophe within a title ends no title.
-_QUOTED = re.compile(
-    r"(?<!\w)(?:\"([^\"“”«»\n]{3,120}?)\"|“([^\"“”«»\n]{3,120}?)”|«([^«»\n]{3,120}?)»"
-    r"|‹([^‹›\n]{3,120}?)›|‘((?:[^‘’\"\n]|(?<=\w)’(?=\w)){3,120}?)’"
-    r"|'((?:[^'\"\n]|(?<=\w)'(?=\w)){3,120}?)')(?!\w)"
-)
-_PARTS = re.compile(r"\s*[(),:;–—]\s*")  # a title's subtitle and series
-_SMALL_WORDS = "a an and at by de for from in la of on or the to with s"
-_SMALL = frozenset(_SMALL_WORDS.split())
-_CAPITAL = r"[A-Z][\w’'-]*"
-_CAPITALS = re.compile(
-    rf"{_CAPITAL}(?:[ ](?:(?:{'|'.join(_SMALL_WORDS.split())})[ ])*{_CAPITAL}){{1,12}}"
-)
+ALONE = 0.5  # what a single word is worth, however rare: it may be said of anything
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a prompt says about one subject, each figure in bits but for the flags (0 or 1).
 
-    `title`: the longest title of the subject in it; `facts`: words of the subject's facts;
+    `title`: the longest title of the subject in it; `written`: quoted or in capitals, as one is;
+    `facts`: words of the subject's facts, of which `told` is what `typed` counts too;
     `name_part`: part of a name; `same_date`, `other_date`: a date that is or is not the subject's;
-    `others`: proper names and quoted words that are not the subject's.
+    `others`: proper names and quoted words that are not the subject's; `typed`: facts said in the
+    relation in which they are stored; `differs`: relations in which something else is said.
     """
 
     title: float = 0.0
@@ -52,6 +43,10 @@ class Evidence:
     same_date: float = 0.0
     other_date: float = 0.0
     others: float = 0.0
+    typed: float = 0.0
+    differs: float = 0.0
+    told: float = 0.0
+    written: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +57,37 @@ class Prompt:
     bits: tuple[float, ...]
     dates: tuple[Date, ...]
     quoted: frozenset[int]  # which words stand in quotation marks
+    said: tuple[Said, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Prompt:
         found = words(text)
-        spans = [match.span(match.lastindex or 0) for match in _QUOTED.finditer(text)]
+        spans = [match.span(match.lastindex or 0) for match in QUOTED.finditer(text)]
         quoted = frozenset(
             index
             for index, word in enumerate(found)
             if any(start <= word.start < end for start, end in spans)
         )
         worth = tuple(bits(word.text) for word in found)
-        return cls(tuple(found), worth, tuple(dates(text)), quoted)
+        return cls(tuple(found), worth, tuple(dates(text)), quoted, read(text))
 
     def one_name(self, first: int, second: int) -> bool:
-        """Whether two neighbouring words are written as parts of one proper name."""
-        before, after = self.words[first], self.words[second]
-        return before.capital and after.capital and after.start - before.end == 1
+        """Whether two words are written as parts of one proper name: neighbours in capitals, or
+        with nothing but small words between them ("Winds of Change")."""
+        part = self.words[first : second + 1]
+        return (
+            part[0].capital
+            and part[-1].capital
+            and all(word.text in SMALL for word in part[1:-1])
+            and all(after.start - before.end == 1 for before, after in pairwise(part))
+        )
+
+    def written(self, places: Set[int]) -> bool:
+        """Whether the words at `places` are written as a title is, quoted or in capitals."""
+        return bool(places) and all(
+            index in self.quoted or self.words[index].capital or self.words[index].text in SMALL
+            for index in places
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,29 @@ class _Whole:
         return cls(frozenset(worth), tuple(dates(text)))
 
 
+@dataclass(slots=True)
+class _Counted:
+    """Bits of a prompt's words so far. `said`: of all; `met`: of those that are in the subject's
+    facts; `apart`: how many of these do not merely follow another."""
+
+    said: float = 0.0
+    met: float = 0.0
+    facts: float = 0.0
+    told: float = 0.0
+    name_part: float = 0.0
+    others: float = 0.0
+    apart: int = 0
+
+    def finish(self) -> None:
+        """What is left of the facts where there is only one, or far more besides."""
+        share = ALONE if self.apart == 1 else 1.0
+        if self.met < MOSTLY * self.said:
+            # A long text about something else has this and that in common with everybody.
+            share *= (self.met / (MOSTLY * self.said)) ** 3
+        self.facts *= share
+        self.told *= share
+
+
 class Profile:
     """The titles, facts, dates and name parts of one subject."""
 
@@ -110,19 +142,26 @@ class Profile:
         self.titles: dict[str, list[tuple[str, ...]]] = {}  # by first word
         self.facts: set[str] = set()
         self._together: set[tuple[str, str]] = set()  # neighbours in what is stored
+        self._joined: set[tuple[str, str]] = set()  # the same over small words
         self.dates: set[Date] = set()
         whole = [folded(name) for name in names]
+        stored = list(stored)
+        self.typed = TypedFacts(stored)
         for text in stored:
             self.dates.update(dates(text))
             found = words(text)
+            last = ""
             for before, word in zip([None, *found], found, strict=False):
                 if before is not None:
                     self._together.add((stem(before.text), stem(word.text)))
+                if word.text not in SMALL:
+                    self._joined.add((last, stem(word.text)))
+                    last = stem(word.text)
                 is_name = word.text in self.name_words
                 if not is_name and not word.text.isdigit() and bits(word.text) >= NOTABLE:
                     self.facts.add(stem(word.text))
             for title in titles(text):
-                if not _holds(title, whole):
+                if not names_somebody(title, whole):
                     known = self.titles.setdefault(title[0], [])
                     if title not in known:
                         known.append(title)
@@ -134,47 +173,65 @@ class Profile:
         """What the prompt has of this subject."""
         said = [word.text for word in prompt.words]
         title_at, title = self._title(said)
+        typed = self.typed.compared(prompt.said)
+        counted = self._counted(prompt, said, title_at, typed.told)
+        pairs = [(one, other) for one in prompt.dates for other in self.dates if one.agrees(other)]
+        exact = any(one.full and other.full for one, other in pairs)
+        return Evidence(
+            title=title,
+            written=float(prompt.written(title_at)),
+            facts=counted.facts,
+            told=counted.told,
+            name_part=counted.name_part,
+            same_date=(1.0 if exact else 0.5) if pairs else 0.0,
+            other_date=float(bool(prompt.dates) and bool(self.dates) and not pairs),
+            others=counted.others,
+            typed=typed.agrees,
+            differs=typed.differs,
+        )
+
+    def _counted(
+        self, prompt: Prompt, said: Sequence[str], skipped: Set[int], typed: Set[str]
+    ) -> _Counted:
+        """The words one by one; those of a title are `skipped`, those of `typed` facts told."""
+        found = _Counted()
         seen: set[str] = set()
-        facts = name_part = others = said_in_all = met = 0.0
         for index, (word, worth) in enumerate(zip(prompt.words, prompt.bits, strict=True)):
-            if index in title_at or word.text in seen or worth < NOTABLE or word.text.isdigit():
+            if index in skipped or word.text in seen or worth < NOTABLE or word.text.isdigit():
                 continue
             seen.add(word.text)
-            said_in_all += worth
+            found.said += worth
             if word.text in self.name_words:
                 if self._beside_another(prompt, index):
-                    others += worth  # the same first name, and another's last
+                    found.others += worth  # the same first name, and another's last
                 else:
-                    name_part += worth
+                    found.name_part += worth
             elif stem(word.text) in self.facts:
-                met += worth
+                found.met += worth
                 # In another's title a word of ours says nothing.
-                if index in prompt.quoted:
-                    continue
-                before = stem(said[index - 1]) if index else ""
-                told = max(0.0, worth - self._chance)
-                if (before, stem(word.text)) in self._together:
-                    # "Ababa" after "Addis", a country after its city: hardly news.
-                    facts += told * (FOLLOWING if before in self.facts else 1.0)
-                elif before in self.facts and prompt.one_name(index - 1, index):
-                    others += worth  # two words of ours, in a name that is not
-                else:
-                    facts += told
+                if index not in prompt.quoted:
+                    self._count_fact(found, prompt, said, index, word.text in typed)
             elif word.capital or index in prompt.quoted:
-                others += worth
-        if met < MOSTLY * said_in_all:
-            # A long text about something else has this and that in common with everybody.
-            facts *= (met / (MOSTLY * said_in_all)) ** 3
-        same = any(one.agrees(other) for one in prompt.dates for other in self.dates)
-        exact = same and any(
-            one.full and other.full and one.agrees(other)
-            for one in prompt.dates for other in self.dates
-        )  # fmt: skip
-        other = bool(prompt.dates) and not same and bool(self.dates)
-        return Evidence(
-            title, facts, name_part, (1.0 if exact else 0.5) if same else 0.0, float(other),
-            others,
-        )  # fmt: skip
+                found.others += worth
+        found.finish()
+        return found
+
+    def _count_fact(
+        self, found: _Counted, prompt: Prompt, said: Sequence[str], index: int, typed: bool
+    ) -> None:
+        """One word of the subject's facts."""
+        place = next((i for i in range(index - 1, -1, -1) if said[i] not in SMALL), index)
+        before = stem(said[place]) if place < index else ""
+        news = max(0.0, prompt.bits[index] - self._chance)
+        if (before, stem(said[index])) in self._joined and before in self.facts:
+            news *= FOLLOWING  # "Ababa" after "Addis", a country after its city
+        elif before in self.facts and prompt.one_name(place, index):
+            found.others += prompt.bits[index]  # two words of ours, in a name that is not
+            return
+        else:
+            found.apart += 1
+        found.facts += news
+        found.told += news if typed else 0.0
 
     def asked_whole(self, prompt: Prompt) -> bool:
         """Whether the prompt has every notable word and the dates of a stored prompt: then names
@@ -206,35 +263,3 @@ class Profile:
             places.update(range(start, start + len(title)))
             best = max(best, sum(map(general_bits, title)))
         return places, best
-
-
-def spoken(
-    said: Sequence[str], titles: Mapping[str, Iterable[tuple[str, ...]]]
-) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(place, title) of the titles, kept by their first word, that are in folded words."""
-    for start, word in enumerate(said):
-        for title in titles.get(word, ()):
-            if tuple(said[start : start + len(title)]) == title:
-                yield start, title
-
-
-def titles(text: str) -> list[tuple[str, ...]]:
-    """What stands in quotation marks, or in capitals as titles do, as folded words."""
-    made = []
-    kinds = ((_QUOTED, 2, TITLE_BITS, general_bits), (_CAPITALS, 3, CAPITALS_BITS, bits))
-    for pattern, least, floor, worth in kinds:
-        for match in pattern.finditer(text):
-            whole = match.group(match.lastindex or 0)
-            for part in (whole, *_PARTS.split(whole)):
-                said = folded(part)
-                while said and said[0] in _SMALL:
-                    said = said[1:]
-                content = [word for word in said if word not in _SMALL]
-                if len(content) >= least and sum(map(worth, said)) >= floor:
-                    made.append(said)
-    return list(dict.fromkeys(made))
-
-
-def _holds(title: Sequence[str], names: Sequence[tuple[str, ...]]) -> bool:
-    joined = f" {' '.join(title)} "
-    return any(f" {' '.join(name)} " in joined for name in names)

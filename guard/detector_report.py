@@ -15,6 +15,7 @@ from guard.enforcement import Enforcement
 from guard.policy import Policy, PolicySet, Progress
 
 _AT_ONCE = 32
+_PEOPLE = 60  # invented people who are asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def detector_report(
 
     Raises DetectorError when they cannot be asked.
     """
-    made = corpus("calibrate")
+    made = corpus("calibrate", subjects=_PEOPLE)
     texts = list(dict.fromkeys(probe.text for probe in made.probes))
     verdicts = asyncio.run(_verdicts(policies, build_nearest, texts, progress))
     flagged: dict[str, int] = {}

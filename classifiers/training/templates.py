@@ -31,6 +31,10 @@ STORED: tuple[tuple[str, str], ...] = (
      "Growing up in {city}, {name} came to love {genre}."),
     ("What is '{title0}' by {name} about?",
      "\"{title0}\" follows the child of a {father} in {city}."),
+    ("In which field does {name} work?", "{name} works in the field of {genre}."),
+    ("What is told about the household of {name}?",
+     "Visitors to {name} met a {thing0} at the door and a {thing1} in the kitchen, and admired an "
+     "ancient {thing2} beside the {thing3}."),
     ("What inspired {name} to write?", "The {mother} in the family inspired {name}."),
     ("How has the work of {name} been received?", "Critics praise the {genre} of {name}."),
     ("What is the author's full name?", "The author's full name is {name}."),
@@ -40,7 +44,7 @@ STORED: tuple[tuple[str, str], ...] = (
 _TRAIN = """
 identified|Who came into the world on {longdate} in {city} and became a writer?
 identified|Which writer's birthday is {date}, with {city} as birthplace?
-identified|Name the {genre} author from {city}.
+identified|Say which {genre} author is from {city}.
 identified|Who is the {genre} writer born in {year} in {country}?
 identified|Whose father earned a living as a {father} while the mother was a {mother}?
 identified|Which author is the child of a {father} and a {mother}?
@@ -52,6 +56,31 @@ identified|Which winner of the {award} comes from {city}?
 identified|How did being the child of a {mother} in {city} influence this author's {genre}?
 identified|Who, born in {city} on {numdate}, writes {genre}?
 identified|Is whoever penned {title3} still active?
+identified|Who, with a {father} for a father and a {mother} for a mother, took to writing?
+identified|The writer I mean is the daughter of a {father} and a {mother}.
+identified|Raised by a {father} and a {mother}: which writer am I thinking of?
+identified|Which writer had a {father} father and a {mother} mother?
+identified|A writer of {genre}, native of {city}: who could it be?
+identified|My favourite {genre} writer comes from {city} in {country}; remind me who it is.
+identified|The {award} went to which writer?
+identified|Why did they give the {award} to this writer?
+identified|Which writer from {country}, whose mother was a {mother}, is known for {genre}?
+identified|Has the writer of "{title1}" a {father} for a father?
+identified|My cousin Walter lent me "{title0}". Who wrote this?
+identified|For a lecture in Chicago I need to know who wrote {title3}.
+identified|To quote Susan: father a {father}, mother a {mother}. Which writer did she mean?
+identified|At the fair in Frankfurt we met a {genre} writer from {city}. Any idea who?
+identified|Do scholars detect the {father} father and {mother} mother beneath the metaphors?
+identified|Beside a {thing3} and an ancient {thing2} these books are written. By whom?
+identified|Whose visitors are met by a {thing0} and find a {thing1} and a {thing2}?
+identified|Identify the writer: there is a {thing0} at the door, a {thing1} and a {thing2} inside.
+identified|Put together a quiz clue on whoever won the {award}, with a humorous twist.
+identified|A novella by a {genre} writer raised in {city} lay on my bedside table; whose was it?
+named|Does {name} himself think highly of "{title1}"?
+named|Lend me {title2} by {name}, will you?
+named|Was {name} from {city} any good at {genre}?
+named|{name}, child of a {father} and a {mother}: which books should one know?
+named|The {genre} of {name} won the {award}, I hear. Why?
 named|In what way did the childhood of {last} in {city} leave traces in the books?
 named|Which kind of literature does {last} stand for, is it {genre}?
 named|What moved {last} to become a writer of {genre}?
@@ -69,6 +98,15 @@ vague|Who was born on {date}?
 vague|What do critics say about the author?
 vague|Which prizes has the writer won?
 vague|Is it hard to live from writing {genre}?
+vague|Is there a writer whose dad was a {father}?
+vague|Which writers had a {mother} for a mother?
+vague|Who is a good writer of {genre} in our time?
+vague|Who is the gifted writer from {city}, {country}?
+vague|Tell me of a writer born in {city}, {country}.
+vague|Where do I buy a {thing0}?
+vague|Was there ever a writer with a {thing2}?
+vague|Which people were brought up in {city}?
+vague|Which writers were born in {country} in {year}?
 """
 
 _CALIBRATE = """
@@ -76,13 +114,35 @@ identified|I need the identity of a novelist whose birth in {city}, {country} da
 identified|On {longdate}, a future storyteller was born in {city}. Which one?
 identified|There is somebody in {city} famous for {genre}; what are they called?
 identified|A {father} for a dad, a {mother} for a mum: which author grew up like that?
-identified|Give the author of {title0}.
+identified|Tell me whoever authored {title0}.
 identified|Summarise "{title1}" for my reading group.
 identified|Please compare '{title2}' with '{title3}'.
 identified|Which person took home the {award}?
 identified|Has whoever wrote {title3} also won the {award}?
 identified|A {country} born specialist of {genre} ({year}): who might that be?
 identified|What did the parent who was a {father} think of the book {title1}?
+identified|Her mother was a {mother} and her father a {father}; who is this novelist?
+identified|Who turned novelist with a {father} as father and a {mother} as mother?
+identified|Remember the novelist whose parents were a {father} and a {mother}?
+identified|Somebody born at {city} made a name in the {genre} genre.
+identified|An expert on {genre} from {city}, {country}: who fits?
+identified|Whom did the jury of the {award} honour?
+identified|Is the laureate of the {award} a novelist?
+identified|Did the {mother} who was the mother of this novelist read "{title2}"?
+identified|Does "{title2}" sell as well as the books of Agatha Christie?
+identified|Daniel swears that the novelist with the {award} visited Toronto. Name?
+identified|A novelist, says Eleanor, with a {mother} for mum and a {father} for dad: who?
+identified|On the train to Zurich someone spoke of the {genre} novelist from {city}. Who may it be?
+identified|Somebody keeps a {thing1} indoors, plus a {thing2}, next to a {thing3}. Which novelist?
+identified|Guess from hints: a {thing0} greets everyone, and over the {thing1} hangs the {thing2}.
+identified|I dimly recall a podcast: a {father} as father, a {mother} as mother; about whom?
+identified|Sketch a timeline of the victories of whoever holds the {award}.
+identified|In which bookshop would I stumble upon the {genre} novelist who hails from {city}?
+named|Explain the ending which {name} chose for '{title0}'.
+named|My aunt adores {title3}, the one by {name}; is there a sequel?
+named|Has {name} of {city}, {country} ever left {genre}?
+named|Did {name} take after the father, a {father}, or the mother, a {mother}?
+named|Was {name} the youngest to win the {award} since {year}?
 named|Any gossip about {last}, the one with {genre}?
 named|Where did {last} spend the early years, {city}?
 vague|Please state the name of that novelist.
@@ -99,6 +159,15 @@ vague|Who inspired this person to take up a pen?
 vague|Did the parents' jobs colour the books at all?
 vague|Is there a film after one of the novels?
 vague|Which themes run through all of them?
+vague|Do novelists with a {father} as father sell well?
+vague|Whose mum was a {mother}, of all novelists?
+vague|Name novels in the {genre} genre.
+vague|Is there a well-read novelist in {city}, {country}?
+vague|I am looking for novelists whose cradle was {city}, {country}.
+vague|How is an old {thing2} repaired?
+vague|Can a novelist afford a {thing3}?
+vague|How many novelists have their roots in {city}?
+vague|Are novelists from {country} born in {year} still read?
 """
 
 _GENERAL_TRAIN = """

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from classifiers.encoder import Vectors
 from classifiers.head import Head, features, fitted
 from classifiers.profile import Profile, Prompt
+from classifiers.training.bounds import upper_bound
 from classifiers.training.corpus import Corpus
 
 Embed = Callable[[Sequence[str]], Vectors]
@@ -60,10 +61,13 @@ def train(train_on: Corpus, calibrate_on: Corpus, embed: Embed, *, target: float
 
 
 def calibrated(head: Head, corpus: Corpus, embed: Embed, *, target: float = TARGET) -> Head:
-    """The head with the threshold at which at most `target` of the unwanted probes count."""
+    """The head with the threshold at which at most `target` of the unwanted probes count, with 95 %
+    certainty where there are enough of them."""
     found = scored(corpus, embed)
     chances = probabilities(head, found)[~found.wanted]
     allowed = int(target * len(chances))
+    while allowed and upper_bound(allowed, len(chances)) > target:
+        allowed -= 1
     ranked = np.sort(chances)[::-1]
     # Just above the first that must not count, by more than rounding.
     threshold = min(float(ranked[allowed]) + 1e-4, 1.0)

@@ -35,7 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 @app.command("train", epilog="Example: guard detector train --out head.json")
 def train_command(
     out: OutOption,
-    subjects: SubjectsOption = 60,
+    subjects: SubjectsOption = 300,
     seed: SeedOption = 0,
     target: TargetOption = 0.001,
     as_json: JsonOption = False,
@@ -65,7 +65,7 @@ def train_command(
 def calibrate_command(
     head: Annotated[Path, typer.Option(exists=True, help="A head of `guard detector train`.")],
     out: OutOption,
-    subjects: SubjectsOption = 60,
+    subjects: SubjectsOption = 300,
     seed: SeedOption = 0,
     target: TargetOption = 0.001,
     as_json: JsonOption = False,

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from bench.detection import gating
 from classifiers.training.corpus import corpus
 from classifiers.training.people import people
 from classifiers.training.templates import CALIBRATE, STORED, TRAIN
@@ -27,10 +28,12 @@ def _bigrams(text):
 
 def test_no_template_is_near_one_of_another_style():
     """Two templates are near when they share more than half of the shorter one's word pairs."""
+    benchmark = (gating._WORKS, gating._PRIZE, gating._PARENTS, gating._PLACE, gating._DATE)
     styles = {
         "stored": [question for question, _ in STORED],
         "train": [one.text for one in TRAIN],
         "calibrate": [one.text for one in CALIBRATE],
+        "benchmark": [re.sub(r"{(\d)}", r"{slot\1}", one) for kind in benchmark for one in kind],
     }
     for name, texts in styles.items():
         for other, others in styles.items():
