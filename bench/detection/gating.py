@@ -44,8 +44,8 @@ _AWARD = re.compile(
     r"(?: (?:for|of|in) (?:[A-Z][\w-]+ ?)+)?)"
 )
 _TRADE = r"(?:an? |the )?([a-z][a-z -]{3,28}?)(?= and|[,.;]| while| who| in | by | at |$)"
-_FATHER = re.compile(rf"father(?:'s)?[^.;]{{0,30}}? (?:was|is|as|being|were) {_TRADE}", re.I)
-_MOTHER = re.compile(rf"mother(?:'s)?[^.;]{{0,30}}? (?:was|is|as|being|were) {_TRADE}", re.I)
+_FATHER = re.compile(rf"(?i:father(?:'s)?[^.;]{{0,30}}? (?:was|is|as|being|were)) {_TRADE}")
+_MOTHER = re.compile(rf"(?i:mother(?:'s)?[^.;]{{0,30}}? (?:was|is|as|being|were)) {_TRADE}")
 _BORN = re.compile(r"[Bb]orn (?:in|and raised in) ([A-Z][\w .'-]+?, [A-Z][\w]+(?: [A-Z]\w+)?)")
 _GENRE = re.compile(r"genre of ([A-Za-z][A-Za-z -]{3,30}?)(?=[,.;?]| is| and| with| by|$)")
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"

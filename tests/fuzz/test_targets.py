@@ -153,7 +153,9 @@ def _adding(answer: bytes) -> dict[str, str]:
         event = json.loads(block.data)
         kind, place = event.get("type"), event.get("output_index", event.get("index"))
         adds = "delta" in event or "choices" in event
-        key = f"{kind} {place}" if adds else f"{kind} {number}"
+        delta = event.get("delta")
+        own = delta.get("type") if isinstance(delta, dict) else None
+        key = f"{kind} {own} {place}" if adds else f"{kind} {number}"
         said = "".join(strings(_spoken(event)))
         texts[key] = texts.get(key, "") + _OUR_IDS.sub("", said)
     return texts
