@@ -15,6 +15,7 @@ from guard.api.typed import TypedShape, named
 from guard.errors import GuardError
 
 _JOINED = ("text", "thinking")  # texts that clients join over blocks of the type of that name
+_CHANNELS = frozenset((kind,) for kind in _JOINED)
 
 
 class MessagesShape(TypedShape):
@@ -40,6 +41,9 @@ class MessagesShape(TypedShape):
         if event["type"] in kinds and len(path) == 2 and path[1] in _JOINED:
             return (path[1],)
         return None
+
+    def is_joined(self, channel: Hashable) -> bool:
+        return channel in _CHANNELS
 
     def block(self, event: Mapping[str, Any]) -> Hashable:
         return event.get("index")

@@ -95,6 +95,9 @@ class ResponsesShape(TypedShape):
         self._channels.setdefault(item, set()).add(channel)
         return channel
 
+    def is_joined(self, channel: Hashable) -> bool:
+        return isinstance(channel, tuple) and channel[0] in _JOINED
+
     def block(self, event: Mapping[str, Any]) -> Hashable:
         places = (event.get(key) for key in ("content_index", "summary_index"))
         return (event.get("output_index", 0), *places)

@@ -122,5 +122,5 @@ def beside_data(block: Block) -> bytes:
 
 
 def encode(data: bytes) -> bytes:
-    """One event with one line of data."""
-    return b"data: " + data + b"\n\n"
+    """One event; each line of the data is one of its own."""
+    return b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"

@@ -1,8 +1,8 @@
 """Answers whose streams are typed events: `/v1/responses` and `/v1/messages`.
 
 An answer is one lane: it ends as a whole. Deltas of a text are one channel; texts of one kind that
-follow one another are read as one, since clients join them, and all but the first on their own too,
-since clients also show them apart: the end of a text may hide the beginning of the next one's word.
+follow one another are read as one, since clients join them, and each on its own too, since clients
+also show them apart: joined, "P" and "Harry" or "Potter" and "y" are other words.
 Copies of a text (`.done` events, the closing answer) are read again on their own, so nothing gets
 out by differing from its deltas.
 """
@@ -10,6 +10,7 @@ out by differing from its deltas.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -59,13 +60,16 @@ class TypedShape(ABC):
     def __init__(self, table: AnswerTable) -> None:
         self._table = table
         self._number = 0
-        self._first: dict[Hashable, Hashable] = {}  # the first block of a channel
 
     # --- what an endpoint says of its events -----------------------------------------------
 
     @abstractmethod
     def channel(self, event: Mapping[str, Any], path: tuple[Any, ...]) -> Hashable | None:
         """The channel of a streamed text at `path`; None for a text that is whole as it stands."""
+
+    @abstractmethod
+    def is_joined(self, channel: Hashable) -> bool:
+        """Whether the channel may go on in a further text."""
 
     @abstractmethod
     def block(self, event: Mapping[str, Any]) -> Hashable:
@@ -144,8 +148,8 @@ class TypedShape(ABC):
             if channel is None:
                 channel = (self._number, place)
                 closed.append((LANE, channel))
-            elif self._first.setdefault(channel, own := self.block(event)) != own:
-                pieces.append(Piece(LANE, ("block", own), text, path))
+            elif self.is_joined(channel):
+                pieces.append(Piece(LANE, ("block", self.block(event)), text, path))
             pieces.append(Piece(LANE, channel, text, path))
         hash((tuple(closed), *(piece.channel for piece in pieces)))  # no odd structure in a name
         ends = (LANE,) if kind in self.ends else ()
@@ -161,14 +165,14 @@ class TypedShape(ABC):
         if not self.is_answer(answer):
             raise UpstreamGarbage("the model server's answer is not one of this endpoint")
         pieces: list[Piece] = []
-        begun: set[Hashable] = set()
+        channels = [self.joined(answer, path) for path, _ in found]
+        texts = Counter(channels)
         for place, (path, text) in enumerate(found):
-            channel = self.joined(answer, path)
+            channel = channels[place]
             if channel is None:
                 channel = ("alone", place, *told(path))
-            elif channel in begun:
+            elif texts[channel] > 1:
                 pieces.append(Piece(LANE, ("block", place), text, path))
-            begun.add(channel)
             pieces.append(Piece(LANE, channel, text, path))
         return Event(Part(body, answer, clean), (LANE,), tuple(pieces), (LANE,))
 

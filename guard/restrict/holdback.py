@@ -44,6 +44,13 @@ class _Channel:
     whole: int | None = None  # the text is whole, and from here another channel may go on with it
     waits: bool = False  # what has not left may go on with another channel's text
     refuted: list[_Refuted] = field(default_factory=list)  # by text that has not left
+    before_end: Scanner | None = None  # as it stood when its lane ended
+
+    def go_on(self) -> None:
+        """More text comes: what was taken for its end was none."""
+        self.whole = None
+        if self.before_end is not None:
+            self.scanner, self.before_end = self.before_end, None
 
     @property
     def free(self) -> int:
@@ -131,7 +138,7 @@ class HoldBack(Generic[P]):
                 continue
             channel = self._channel(piece.lane, piece.channel)
             if piece.text:
-                channel.whole = None  # it goes on after all, as another text
+                channel.go_on()
             start = channel.scanner.position
             ended = self._would_end(piece) if channel.scanner.undecided else None
             matches = channel.scanner.feed(piece.text)
@@ -208,6 +215,8 @@ class HoldBack(Generic[P]):
                 self._judge_crossings(lane, name, [crossing])
         for (owner, name), channel in self._channels.items():
             if owner == lane and lane not in self._cuts:
+                if channel.scanner.undecided or channel.scanner.begun < channel.scanner.position:
+                    channel.before_end = channel.scanner.copy()
                 self._judge(lane, {name: channel.scanner.flush()})
                 channel.whole, channel.waits = None, False
 
@@ -251,13 +260,13 @@ class HoldBack(Generic[P]):
     def _cut(self, lane: int, offsets: dict[Hashable, int], match: Match) -> None:
         """End a lane."""
         cut = self._cuts[lane] = _Cut(offsets, match)
-        self._unrefuted(lane, cut)
         # The other channels end here too, and so does the wait for the end of a word in them.
         for owner, other in self._channels:
             if owner == lane and other not in offsets:
                 found = self._channels[lane, other].scanner.flush()
                 if (own := self._acted_on(lane, other, found)) is not None:
                     cut.offsets[other] = self._offset(lane, other, own)
+        self._unrefuted(lane, cut)
 
     def _unrefuted(self, lane: int, cut: _Cut) -> None:
         """What refuted a match may be dropped with what follows a cut: it is one after all."""

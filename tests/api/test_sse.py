@@ -75,3 +75,10 @@ def test_an_event_without_end_is_refused() -> None:
     with pytest.raises(UpstreamGarbage, match="too large"):
         for _ in range(MAX_BLOCK // 65_536 + 2):
             assert list(decoder.feed(b"x" * 65_536)) == []
+
+
+@pytest.mark.parametrize("data", [b"{}", b"", b"\n{}", b'{\n"a":\n1}', b"[DONE]"])
+def test_what_is_encoded_is_read_back(data: bytes) -> None:
+    decoder = SSEDecoder()
+    (block,) = [*decoder.feed(encode(data)), *decoder.flush()]
+    assert block.data == data

@@ -125,13 +125,19 @@ def test_a_stream_ends_before_forbidden_text_as_its_protocol_ends(
 @each_endpoint
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("between", [[], [("call", "{}")]])
-@pytest.mark.parametrize("before", ["P", "%50", "As for Q"])
-def test_a_name_at_the_beginning_of_a_text_that_is_shown_apart_is_found(
-    endpoint: Typed, stream: bool, between: list[Any], before: str, proxy: Proxy,
-    upstream: ScriptedUpstream,
+@pytest.mark.parametrize(
+    ("first", "last", "kept"),
+    [
+        *((before, "Harry Potter is here", before) for before in ("P", "%50", "As for Q")),
+        *(("It is Harry Potter", after, "It is ") for after in ("y and on", "5", "\u0301")),
+    ],
+)
+def test_a_name_in_a_text_that_is_shown_apart_is_found(
+    endpoint: Typed, stream: bool, between: list[Any], first: str, last: str, kept: str,
+    proxy: Proxy, upstream: ScriptedUpstream,
 ) -> None:  # fmt: skip
-    """Joined to the text before, "PHarry Potter" is another name; alone it is the one."""
-    parts = [("text", before), *between, ("text", "Harry Potter is here")]
+    """Joined, "PHarry Potter" and "Harry Pottery" are others' names; apart they are the one."""
+    parts = [("text", first), *between, ("text", last)]
     if stream:
         pieces = named(endpoint.events([(kind, [*text]) for kind, text in parts]))
         upstream.reply(Reply.events(pieces))
@@ -141,7 +147,10 @@ def test_a_name_at_the_beginning_of_a_text_that_is_shown_apart_is_found(
         upstream.reply(Reply.json(endpoint.whole(parts)))
         answer = proxy.post(endpoint.path, endpoint.body("x")).json()
         said, ending = endpoint.texts(answer), endpoint.ending(answer)
-    assert [part for part in said if part[1]] == [("text", before), *between]
+    assert [part for part in said if part[1]] == [
+        ("text", kept),
+        *(between if first == kept else []),
+    ]
     assert ending == endpoint.cut
 
 

@@ -148,7 +148,7 @@ def _adding(answer: bytes) -> dict[str, str]:
     texts: dict[str, str] = {}
     decoder = SSEDecoder()
     for number, block in enumerate((*decoder.feed(answer), *decoder.flush())):
-        if block.data is None or block.data == b"[DONE]":
+        if block.data is None or block.data.strip() == b"[DONE]":
             continue
         event = json.loads(block.data)
         kind, place = event.get("type"), event.get("output_index", event.get("index"))
@@ -174,7 +174,7 @@ def _said(answer: bytes) -> dict[str, str]:
     texts: dict[str, str] = {}
     decoder = SSEDecoder()
     for block in (*decoder.feed(answer), *decoder.flush()):
-        if block.data is None or block.data == b"[DONE]":
+        if block.data is None or block.data.strip() == b"[DONE]":
             continue
         for choice in json.loads(block.data)["choices"]:
             for key, value in choice["delta"].items():

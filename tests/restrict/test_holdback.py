@@ -189,9 +189,34 @@ def test_the_end_of_a_lane_is_a_word_boundary() -> None:
     assert client.ended == [0]
 
 
+@pytest.mark.parametrize(
+    ("said", "more"), [("Harry Pot", "ter"), ("Harry ", "Potter now"), ("H a r r y ", "Potter")]
+)
+def test_text_after_the_end_of_a_lane_goes_on_where_it_stood(said: str, more: str) -> None:
+    """No server should say any; a client adds it to what it has."""
+    end = Event[object]("end", (0,), (), (0,))
+    client, _ = run([delta(1, "It is "), delta(2, said), end, delta(3, more)])
+    assert not PHRASES.find_all(client.text[0, "content"])
+    assert client.text[0, "content"].startswith("It is ")
+    benign, _ = run([delta(1, "It is H"), end, delta(2, "arold, they say.")])
+    assert benign.text[0, "content"] == "It is Harold, they say."
+
+
 def test_a_name_that_goes_on_is_not_the_name() -> None:
     client, _ = run([delta(0, "the Harry Potter"), delta(1, "verse")])
     assert client.text[0, "content"] == "the Harry Potterverse"
+
+
+def test_what_refuted_a_match_may_go_with_a_cut_that_another_channels_end_brings() -> None:
+    """Both channels have a match that only the end completes; what refuted a third is dropped."""
+    events = [
+        delta(1, "Harry Potter"),
+        delta(2, "Harry Potter", channel="reasoning"),
+        delta(3, "ry "),
+        delta(4, "Harry Potter"),
+    ]
+    client, _ = run(events)
+    assert client.text[0, "content"] == client.text[0, "reasoning"] == ""
 
 
 def test_a_match_may_begin_in_the_lead_and_is_cut_at_the_answer() -> None:
