@@ -98,7 +98,7 @@ def read_messages(messages: Any) -> Conversation:
     gathered = Gathering()
     for index, message in enumerate(messages):
         parts, odd = _message_texts(index, message)
-        ids = [message["tool_call_id"]] if isinstance(message.get("tool_call_id"), str) else []
+        ids = identities(message, ("tool_call_id",), f"messages[{index}]")
         gathered.add(parts, role=message["role"], ids=ids, unreadable=odd)
     return gathered.conversation()
 
@@ -106,6 +106,18 @@ def read_messages(messages: Any) -> Conversation:
 def wrong_type(field: str, wanted: str) -> RequestError:
     """The error for a field that is not what the endpoint takes."""
     return RequestError(f"{field!r} must be {wanted}.", code="invalid_type", param=field)
+
+
+def identities(value: Mapping[str, Any], fields: Collection[str], where: str) -> list[str]:
+    """The ids that an object has in these fields. Raises RequestError for one that is no string:
+    nobody would read what is in it."""
+    found = []
+    for field in fields:
+        if isinstance(own := value.get(field), str):
+            found.append(own)
+        elif own is not None:
+            raise wrong_type(f"{where}.{field}", "a string")
+    return found
 
 
 def only(value: Mapping[str, Any], fields: Collection[str], where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guard.messages import Conversation, Gathering, only, strings, wrong_type
+from guard.messages import Conversation, Gathering, identities, only, strings, wrong_type
 
 MESSAGE_FIELDS = frozenset({"role", "content"})
 # Fields of a block that can be read. Any other is refused by name.
@@ -101,7 +101,8 @@ def _block(
             texts.append(block[key])
         elif block.get(key) is not None:
             raise wrong_type(where, f"a list of blocks whose {key!r} is text")
-    ids += (block[key] for key in _IDS if isinstance(block.get(key), str))
+    ids += identities(block, _IDS, where)
+    identities(block, ("signature",), where)
     unreadable = _blocks(where, block.get("content"), texts, ids, depth + 1)
     rest = "\n".join(strings({k: v for k, v in block.items() if k not in _APART}))
     if rest.strip():

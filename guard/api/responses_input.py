@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from guard.messages import Conversation, Gathering, content_texts, only, strings, wrong_type
+from guard.messages import (
+    Conversation,
+    Gathering,
+    content_texts,
+    identities,
+    only,
+    strings,
+    wrong_type,
+)
 
 # Fields of an item that can be read. Any other is refused by name.
 ITEM_FIELDS = frozenset(
@@ -43,7 +51,7 @@ def read_input(value: Any) -> tuple[Conversation, str]:
         if not isinstance(item, dict):
             raise wrong_type(f"input[{index}]", "an object")
         parts, unreadable = _item_texts(f"input[{index}]", item)
-        ids = [item[key] for key in _IDS if isinstance(item.get(key), str)]
+        ids = identities(item, _IDS, f"input[{index}]")
         role = item.get("role") or item.get("type")
         role = role if isinstance(role, str) else ""
         gathered.add(parts, role=role, ids=ids, unreadable=unreadable)
