@@ -81,9 +81,9 @@ def render(result: dict[str, Any], factors: dict[str, float]) -> str:
     box, seeds = result["machine"], len({row["seed"] for row in result["rows"]})
     took = [row["seconds"] for row in result["rows"] if row["seed"] == 0 and "seconds" in row]
     lines = [
-        f"{box['cpu']}; {seeds} seeds, 95 % bootstrap intervals over seeds in brackets; measured "
-        f"{box['date'][:10]}. All recipes together took {sum(took) / 60:.0f} minutes of processor "
-        "time on the first seed.",
+        f"{box['cpu']}; {'one seed' if seeds == 1 else f'{seeds} seeds, 95 % bootstrap intervals'}"
+        f"; measured {box['date'][:10]}. The recipes of this table took {sum(took) / 60:.0f} minutes "
+        "of processor time on the first seed.",
         "",
         *arms(result["summary"], factors),
         "At equal forgetting:",
