@@ -80,10 +80,10 @@ def render(result: dict[str, Any], factors: dict[str, float]) -> str:
     """The whole block, in markdown."""
     box, seeds = result["machine"], len({row["seed"] for row in result["rows"]})
     took = [row["seconds"] for row in result["rows"] if row["seed"] == 0 and "seconds" in row]
+    drawn = "one seed" if seeds == 1 else f"{seeds} seeds, 95 % bootstrap intervals in brackets"
     lines = [
-        f"{box['cpu']}; {'one seed' if seeds == 1 else f'{seeds} seeds, 95 % bootstrap intervals'}"
-        f"; measured {box['date'][:10]}. The recipes of this table took {sum(took) / 60:.0f} minutes "
-        "of processor time on the first seed.",
+        f"{box['cpu']}; {drawn}; measured {box['date'][:10]}. The recipes of this "
+        f"table took {sum(took) / 60:.0f} minutes of processor time on the first seed.",
         "",
         *arms(result["summary"], factors),
         "At equal forgetting:",
