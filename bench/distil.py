@@ -1,6 +1,6 @@
 """Recipes of `guard distil` on a small Llama that knows an invented world by heart.
 
-    python -m bench.distil                                # seeds 0 to 4, about two hours
+    python -m bench.distil                                # seeds 0 to 4
     python -m bench.distil --seeds 0 1 --out a.json       # parts, beside each other
     python -m bench.distil --join a.json b.json           # and put together
 

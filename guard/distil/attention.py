@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,16 +41,25 @@ def answer_attention(attentions: tuple[Tensor, ...], importance: Tensor, labels:
     return torch.stack(shares).mean(0)
 
 
+def embedding_gradient(job: Job, batch: Batch, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """Gradient of the start model's loss at its input embeddings, [rows, width, size].
+
+    `loss`: a row each, of the logits.
+    """
+    with job.reference() as start, torch.enable_grad():
+        embedded: Any = start.get_input_embeddings()(batch.input_ids).detach().requires_grad_(True)
+        logits = start(inputs_embeds=embedded, attention_mask=batch.attention_mask).logits
+        (gradient,) = torch.autograd.grad(loss(logits).sum(), embedded)
+    return widened(gradient)
+
+
 def importance(job: Job, batch: Batch) -> Tensor:
     """How much the start model's answer hangs on each prompt token, [rows, width] in 0..1.
 
     The norm of the answer loss's gradient at the token's embedding, over the row's largest; 0 on
     answer tokens and padding.
     """
-    with job.reference() as start, torch.enable_grad():
-        embedded = start.get_input_embeddings()(batch.input_ids).detach().requires_grad_(True)
-        logits = start(inputs_embeds=embedded, attention_mask=batch.attention_mask).logits
-        (gradient,) = torch.autograd.grad(answer_nll(logits, batch.labels)[0].sum(), embedded)
+    gradient = embedding_gradient(job, batch, lambda logits: answer_nll(logits, batch.labels)[0])
     prompt = (batch.labels == IGNORED) & batch.attention_mask.bool()
-    norms = widened(gradient).norm(dim=-1) * prompt
+    norms = gradient.norm(dim=-1) * prompt
     return norms / norms.max(-1, keepdim=True).values.clamp(min=1e-12)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from guard.distil.attention import embedding_gradient
 from guard.distil.axes import Objective
 from guard.distil.encoding import IGNORED, Batch
 from guard.distil.forget.npo import npo
 from guard.distil.job import Job
-from guard.distil.losses import answer_kl, answer_nll, mean_nll, widened
+from guard.distil.losses import answer_kl, answer_nll, mean_nll
 from guard.distil.part import Axis, Claim, Need
 from guard.distil.registry import register
 
@@ -84,8 +85,5 @@ class FIT(Objective[FITConfig]):
 
 def importance(job: Job, batch: Batch) -> Tensor:
     """Norm of the mean answer loss's gradient at the start model's input embeddings, [rows]."""
-    with job.reference() as start, torch.enable_grad():
-        embedded: Any = start.get_input_embeddings()(batch.input_ids).detach().requires_grad_(True)
-        logits = start(inputs_embeds=embedded, attention_mask=batch.attention_mask).logits
-        (gradient,) = torch.autograd.grad(mean_nll(logits, batch.labels).sum(), embedded)
-    return widened(gradient).flatten(1).norm(dim=-1)
+    gradient = embedding_gradient(job, batch, lambda logits: mean_nll(logits, batch.labels))
+    return gradient.flatten(1).norm(dim=-1)
