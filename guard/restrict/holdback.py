@@ -13,70 +13,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from guard.restrict.automaton import PhraseAutomaton, Scanner
 from guard.restrict.events import EndLane, Event, Forward, P, Piece, Release, Trim, shorten
+from guard.restrict.held import Channel, Cut, Held, Refuted
 from guard.restrict.match import Match
 from guard.restrict.phrases import Phrase
 from guard.restrict.straddle import THOUGHTS, Crossing, Heard, Phase, Straddle
 
 LEAD = 1024  # code points of a lead that are read: longer than any phrase
-
-
-class _Refuted(NamedTuple):
-    """A match that there would have been had the channel ended at `end`; event `by` went on."""
-
-    match: Match
-    end: int
-    by: int
-
-
-@dataclass(slots=True)
-class _Channel:
-    """Offsets count code points from the start of the lead, where the channel has one."""
-
-    scanner: Scanner
-    lead: int = 0  # code points of the lead
-    released: int = 0  # code points that have left
-    passed: int = 0  # up to here a phrase under way is over: the lane has moved on
-    whole: int | None = None  # the text is whole, and from here another channel may go on with it
-    waits: bool = False  # what has not left may go on with another channel's text
-    refuted: list[_Refuted] = field(default_factory=list)  # by text that has not left
-    before_end: Scanner | None = None  # as it stood when its lane ended
-
-    def go_on(self) -> None:
-        """More text comes: what was taken for its end was none."""
-        self.whole = None
-        if self.before_end is not None:
-            self.scanner, self.before_end = self.before_end, None
-
-    @property
-    def free(self) -> int:
-        """What comes before this may leave."""
-        if self.waits:
-            return self.released
-        free = max(self.scanner.live, self.passed)
-        return free if self.whole is None else min(free, self.whole)
-
-
-@dataclass(slots=True)
-class _Cut:
-    """Where a lane ends: for each channel with a match the code-point offset at which it begins.
-    The lane ends in the first event that has one of them."""
-
-    offsets: dict[Hashable, int]
-    match: Match
-    told: bool = False
-
-
-@dataclass(slots=True)
-class _Held(Generic[P]):
-    event: Event[P]
-    number: int  # events are numbered as they come
-    spans: list[tuple[Piece, int, int]] = field(default_factory=list)  # piece, start, end
-    unread: list[Piece] = field(default_factory=list)  # what follows a cut in the same event
 
 
 class HoldBack(Generic[P]):
@@ -101,9 +47,9 @@ class HoldBack(Generic[P]):
         self._straddles: dict[int, Straddle] = {}
         self._exempt = exempt
         self._leads = leads or {}
-        self._channels: dict[tuple[int, Hashable], _Channel] = {}
-        self._held: deque[_Held[P]] = deque()
-        self._cuts: dict[int, _Cut] = {}
+        self._channels: dict[tuple[int, Hashable], Channel] = {}
+        self._held: deque[Held[P]] = deque()
+        self._cuts: dict[int, Cut] = {}
         self._seen: set[int] = set()
         self._number = 0
 
@@ -126,10 +72,10 @@ class HoldBack(Generic[P]):
         self._held.append(held)
         return self._drain()
 
-    def _scan(self, event: Event[P]) -> _Held[P]:
+    def _scan(self, event: Event[P]) -> Held[P]:
         """Read an event's text."""
         self._number += 1
-        held = _Held(event, self._number)
+        held = Held(event, self._number)
         self._seen.update(event.lanes)
         found: dict[Hashable, list[Match]] = {}
         for place, piece in enumerate(event.pieces, start=1):
@@ -143,7 +89,7 @@ class HoldBack(Generic[P]):
             ended = self._would_end(piece) if channel.scanner.undecided else None
             matches = channel.scanner.feed(piece.text)
             if ended is not None:
-                channel.refuted.append(_Refuted(ended, start, self._number))
+                channel.refuted.append(Refuted(ended, start, self._number))
             if self._phase is not None:
                 self._read_across(piece, channel, self._phase)
             if matches:
@@ -160,7 +106,7 @@ class HoldBack(Generic[P]):
             self._end_of_text(lane)
         return held
 
-    def _read_across(self, piece: Piece, channel: _Channel, phase: Phase) -> None:
+    def _read_across(self, piece: Piece, channel: Channel, phase: Phase) -> None:
         """What a piece of one channel says of the others of its lane."""
         straddle = self._straddles.get(piece.lane)
         if straddle is None:
@@ -178,7 +124,7 @@ class HoldBack(Generic[P]):
             if over and self._at_its_end(piece.lane, name) is None:
                 tail.passed = tail.scanner.position
 
-    def _close(self, lane: int, name: Hashable, channel: _Channel) -> None:
+    def _close(self, lane: int, name: Hashable, channel: Channel) -> None:
         """A channel's text is whole, and its lane goes on."""
         straddle = self._straddles.get(lane)
         if straddle is not None:
@@ -187,7 +133,7 @@ class HoldBack(Generic[P]):
             self._judge_crossings(lane, name, crossings)
         self._judge(lane, {name: channel.scanner.flush()})
 
-    def _mark_released(self, held: _Held[P]) -> None:
+    def _mark_released(self, held: Held[P]) -> None:
         for piece, _, end in held.spans:
             channel = self._channels[piece.lane, piece.channel]
             channel.released = end
@@ -200,13 +146,13 @@ class HoldBack(Generic[P]):
             self._end_of_text(lane)
         return self._drain(final=True)
 
-    def _channel(self, lane: int, name: Hashable) -> _Channel:
+    def _channel(self, lane: int, name: Hashable) -> Channel:
         key = (lane, name)
         if key not in self._channels:
             scanner = Scanner(self._automaton)
             scanner.feed(self._leads.get(lane, "")[-LEAD:])
             at = scanner.position
-            self._channels[key] = _Channel(scanner, at, at)
+            self._channels[key] = Channel(scanner, at, at)
         return self._channels[key]
 
     def _end_of_text(self, lane: int) -> None:
@@ -259,7 +205,7 @@ class HoldBack(Generic[P]):
 
     def _cut(self, lane: int, offsets: dict[Hashable, int], match: Match) -> None:
         """End a lane."""
-        cut = self._cuts[lane] = _Cut(offsets, match)
+        cut = self._cuts[lane] = Cut(offsets, match)
         # The other channels end here too, and so does the wait for the end of a word in them.
         for owner, other in self._channels:
             if owner == lane and other not in offsets:
@@ -268,7 +214,7 @@ class HoldBack(Generic[P]):
                     cut.offsets[other] = self._offset(lane, other, own)
         self._unrefuted(lane, cut)
 
-    def _unrefuted(self, lane: int, cut: _Cut) -> None:
+    def _unrefuted(self, lane: int, cut: Cut) -> None:
         """What refuted a match may be dropped with what follows a cut: it is one after all."""
         found = [
             (name, one)
@@ -290,7 +236,7 @@ class HoldBack(Generic[P]):
             if not lost:
                 return
 
-    def _last_of(self, lane: int, cut: _Cut) -> int:
+    def _last_of(self, lane: int, cut: Cut) -> int:
         """The number of the event in which a cut lane ends; that of the event being read when no
         earlier one reaches the cut."""
         for held in self._held:
@@ -322,12 +268,12 @@ class HoldBack(Generic[P]):
         self._announce(released)
         return released
 
-    def _waiting(self) -> deque[_Held[P]]:
+    def _waiting(self) -> deque[Held[P]]:
         """The events that stay, in order within their lanes."""
         tied: set[int] = set()
         while True:
             blocked: set[int] = set()
-            waiting: deque[_Held[P]] = deque()
+            waiting: deque[Held[P]] = deque()
             for held in self._held:
                 lanes = held.event.lanes
                 if lanes:
@@ -363,7 +309,7 @@ class HoldBack(Generic[P]):
             if ((piece.lane, piece.channel), end) in open_
         }
 
-    def _is_free(self, held: _Held[P]) -> bool:
+    def _is_free(self, held: Held[P]) -> bool:
         for piece, _, end in held.spans:
             if piece.lane in self._cuts:
                 continue
@@ -371,7 +317,7 @@ class HoldBack(Generic[P]):
                 return False
         return True
 
-    def _release(self, held: _Held[P], released: list[Release[P]]) -> None:
+    def _release(self, held: Held[P], released: list[Release[P]]) -> None:
         """Send one event, in whole or in part, and close the lanes whose cut lies in it."""
         keep: dict[Hashable, int] = {}
         dropped: set[int] = set()
