@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 
+from bench.forbidden import policy_of
 from bench.forget import Generated
 from bench.machine import machine, versions
 from bench.text_found import sentences
@@ -44,13 +45,13 @@ LEAD = "The key that you asked for is: "
 EVENT = 20  # characters of one event of a stream: four or five tokens
 
 
-def policy(names: Iterable[str], texts: Iterable[str] = ()) -> Policy:
+def policy(names: Iterable[str], texts: Iterable[str] = (), *, respellings: bool = True) -> Policy:
     """A policy that forgets these."""
     return Policy(
         name="bench",
         entities=tuple(Entity(name) for name in names),
         texts=tuple(texts),
-        match=Match(words=8, beta=0.5),
+        match=Match(words=8, beta=0.5, respellings=respellings),
     )
 
 
@@ -61,17 +62,22 @@ def automaton(names: Iterable[str], texts: Iterable[str] = ()) -> PhraseAutomato
 
 
 def many_phrases() -> list[Phrase]:
-    """`PHRASES` made-up names and runs of made-up passages."""
-    generated = Generated()
-    made = policy(generated.names, generated.texts)
+    """`PHRASES` made-up names, as they are written, and runs of made-up passages."""
+    made = policy(Generated().names, Generated().texts, respellings=False)
     return [*name_phrases(made), *text_phrases(made)][:PHRASES]
+
+
+def other_spellings() -> list[Phrase]:
+    """How 5,000 names made of ordinary words are spelt otherwise, without the names themselves."""
+    names = policy_of(PHRASES).names
+    return [one for one in name_phrases(policy(names)) if not one.mirrored]
 
 
 # --- what is stopped ---------------------------------------------------------------------------
 
 
 def spellings() -> dict[str, Any]:
-    """The 29 spellings by rule alone: one name, and with two aliases; the corpus; composed ones."""
+    """The 29 spellings by rule alone: one name, and with an alias; the corpus; composed ones."""
     name, listed = automaton([NAME]), automaton([NAME, *ALIASES], [SECRET])
     rows = [row for row in corpus() if row["family"] == SPELLINGS]
     others = [row for row in corpus() if row["family"] != SPELLINGS]
@@ -81,7 +87,7 @@ def spellings() -> dict[str, Any]:
     return {
         "spellings": len(rows),
         "stopped_by_the_name": sum(bool(name.find_all(row["text"])) for row in rows),
-        "stopped_with_two_aliases": sum(bool(listed.find_all(row["text"])) for row in rows),
+        "stopped_with_an_alias": sum(bool(listed.find_all(row["text"])) for row in rows),
         "missed": [row["id"] for row in rows if not listed.find_all(row["text"])],
         "corpus": {
             family: {
@@ -99,14 +105,17 @@ def spellings() -> dict[str, Any]:
 
 
 def false_alarms(phrases: list[Phrase], limit: int) -> dict[str, Any]:
-    """Sentences in which something is found, with the corpus's names and 10,000 made-up phrases."""
+    """Sentences in which something is found, with the corpus's names, 10,000 made-up phrases and
+    the other spellings of as many names."""
     named = policy([NAME, *ALIASES], [SECRET])
-    loaded = PhraseAutomaton([*name_phrases(named), *text_phrases(named), *phrases])
+    others = other_spellings()
+    loaded = PhraseAutomaton([*name_phrases(named), *text_phrases(named), *phrases, *others])
     kinds: dict[str, Any] = {}
     for kind, lines in sentences(limit).items():
         found = [line for line in lines if loaded.find_all(line)]
         kinds[kind] = {"sentences": len(lines), "alarms": len(found), "first": found[:3]}
     return {
+        "other_spellings": len(others),
         "sentences": sum(kind["sentences"] for kind in kinds.values()),
         "alarms": sum(kind["alarms"] for kind in kinds.values()),
         "kinds": kinds,

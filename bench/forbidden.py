@@ -8,7 +8,7 @@ from itertools import islice
 from wordfreq import top_n_list
 
 from guard.policy import Policy
-from guard.policy.compiled import Entity
+from guard.policy.compiled import Entity, Match
 from guard.restrict import Phrase, name_phrases, text_phrases
 
 _TEXT_WORDS = 40
@@ -27,7 +27,9 @@ def policy_of(phrases: int, *, seed: int = 7, name: str = "bench") -> Policy:
     texts = tuple(
         " ".join(chance.choices(common, k=_TEXT_WORDS)) for _ in range(1 + phrases // 2 // 20)
     )
-    return Policy(name, entities=entities, texts=texts if phrases else ())
+    # Without respellings, so that a name is one phrase, as in the figures of before there were any.
+    match = Match(respellings=False)
+    return Policy(name, entities=entities, texts=texts if phrases else (), match=match)
 
 
 def forbidden(count: int, *, seed: int = 7) -> list[Phrase]:

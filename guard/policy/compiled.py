@@ -31,7 +31,7 @@ DEFAULT_CONTEXT = (
 # Model names come from clients, so the number of distinct questions has no bound of its own.
 _IN_FORCE_CACHE = 4096
 # Part of every hash: raise it when the meaning of an unchanged policy file changes.
-_HASH_FORMAT = "guard-policy-1"
+_HASH_FORMAT = "guard-policy-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class Match:
     words: int = 8
     beta: float = 0.5
     similarity: float = 0.8
+    respellings: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,7 @@ def _policy_hash(policy: Policy) -> str:
         # 1 and 1.0 are the same threshold and must not be two hashes.
         "beta": float(policy.match.beta),
         "similarity": float(policy.match.similarity),
+        "respellings": policy.match.respellings,
         "when": policy.restrict.when,
         "delta": float(policy.restrict.delta),
         "penalty": float(policy.restrict.penalty),

@@ -151,6 +151,11 @@ class MatchSection(_Model):
         allow_inf_nan=False,
         description="The cosine at which a prompt counts as the same as a forgotten prompt.",
     )
+    respellings: bool = Field(
+        default=True,
+        description="Names also as others spell them: by ear (`Harri` for `Harry`), umlauts as two "
+        "letters, Latin letters in Cyrillic and the other way round.",
+    )
 
 
 class RestrictSection(_Model):

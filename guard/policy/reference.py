@@ -13,6 +13,7 @@ _KINDS = {
     "integer": "whole number",
     "number": "number",
     "null": "null",
+    "boolean": "`true` or `false`",
 }
 _Schema = dict[str, Any]
 

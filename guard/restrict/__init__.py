@@ -10,13 +10,8 @@ from guard.restrict.events import EndLane, Event, Forward, Piece, Release, Trim
 from guard.restrict.holdback import HoldBack
 from guard.restrict.match import Match
 from guard.restrict.meaning import UNJUDGED, Meant, Question, SentenceHold, forgotten_sentences
-from guard.restrict.phrases import (
-    Phrase,
-    lint_phrases,
-    mention_phrases,
-    name_phrases,
-    text_phrases,
-)
+from guard.restrict.names import mention_phrases, name_phrases
+from guard.restrict.phrases import Phrase, lint_phrases, text_phrases
 from guard.restrict.soft import SoftPenalties, lint_soft, soft_penalties
 from guard.restrict.values import telling, value_phrases
 

@@ -11,7 +11,7 @@ the n-gram statistics that nobody can ship.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -136,30 +136,6 @@ def _run(words: tuple[bytes, ...], letters: float, policy: str, *, whole: bool) 
     full, part = point
     head = words[:full] + ((words[full][:part],) if part else ())
     return Phrase(shorten(join(head)), False, "text", policy, words)
-
-
-def name_phrases(policy: Policy) -> Iterator[Phrase]:
-    """One phrase for every name and alias of the policy that must not come out: not those of
-    entities with aspects or namesakes, whom other answers have to name."""
-    for entity in policy.entities:
-        if not entity.limited:
-            yield from _named(entity.names, policy.name)
-
-
-def mention_phrases(policy: Policy) -> Iterator[tuple[int, Phrase]]:
-    """The names that settle nothing by themselves, each with its entity's place in the policy."""
-    for place, entity in enumerate(policy.entities):
-        if entity.limited:
-            yield from ((place, phrase) for phrase in _named(entity.names, policy.name))
-
-
-def _named(names: Iterable[str], policy: str) -> Iterator[Phrase]:
-    for name in names:
-        words = tuple(fold_words(name))
-        if words:
-            symbols = join(words)
-            short = shorten(symbols)
-            yield Phrase(short, len(short) == len(symbols), "name", policy, words)
 
 
 @dataclass(frozen=True, slots=True)

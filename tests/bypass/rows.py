@@ -10,7 +10,7 @@ import orjson
 FOLDER = Path(__file__).parent
 NAME = "Harry Potter"
 # What a policy about him lists: a translation and a description are names like any other.
-ALIASES = ("Гарри Поттер", "the boy who lived")
+ALIASES = ("the boy who lived",)
 SPELLINGS = "29 spellings"  # the family that other guardrails were measured on
 
 

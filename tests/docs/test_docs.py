@@ -184,7 +184,7 @@ def test_every_yaml_example_is_one_that_guard_reads(block: str, tmp_path: Path) 
 
 
 NAMES: PhraseAutomaton = automaton(
-    "Harry Potter", "Maria Skłodowska-Curie", "Will Power", "哈利波特"
+    "Harry Potter", "Maria Skłodowska-Curie", "Will Power", "哈利波特", respellings=True
 )
 
 

@@ -83,7 +83,7 @@ def test_a_phrase_that_the_vocabulary_cannot_spell_costs_nothing_and_breaks_noth
     from guard.restrict.vocabulary import build_vocabulary
 
     small = build_vocabulary([None, b"a", b"b", b" "])
-    (name,) = name_phrases(policy(["Zoe Quill"], []))
+    name, *_ = name_phrases(policy(["Zoe Quill"], []))
     guard = TokenGuard(small, end=0, rows=1)
     guard.begin(0, [guard.plant(build_trie([name.symbols], [name.flag]))])
     for token in (1, 3, 2, 2):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guard.restrict.mirrors import mirrors
-from guard.restrict.phrases import MIRRORED_EVERY, name_phrases, text_runs
+from guard.restrict.names import name_phrases
+from guard.restrict.phrases import MIRRORED_EVERY, text_runs
 from guard.restrict.trie import BOUNDED, UNBOUNDED
 from tests.support.policies import PASSAGE, SECRET, automaton, policy
 

@@ -22,9 +22,10 @@ def policy(
     prompts: tuple[str, ...] = (),
     words: int = 8,
     beta: float = 0.5,
+    respellings: bool = False,
     **fields: Any,
 ) -> Policy:
-    """A policy that forgets these names, texts, pairs and prompts."""
+    """A policy that forgets these names (as they are written), texts, pairs and prompts."""
     answers = tuple(answer for _, answer in pairs)
     return Policy(
         name=fields.pop("name", "tests"),
@@ -32,7 +33,7 @@ def policy(
         texts=(*texts, *answers),
         pairs=tuple(Pair(*pair) for pair in pairs),
         prompts=(*prompts, *(prompt for prompt, _ in pairs)),
-        match=Match(words=words, beta=beta),
+        match=Match(words=words, beta=beta, respellings=respellings),
         **fields,
     )
 
