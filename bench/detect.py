@@ -4,8 +4,9 @@
 
 `--data` holds TOFU, BLUR's paired queries and KnowUnDo as in their repositories (tofu/, blur_tofu/,
 knowundo/);
-`--general` JSON lines with a "prompt" each. Every prompt goes through the detectors as the proxy
-builds them, with the thresholds that ship: those come from invented people (classifiers/training).
+`--general` JSON lines with a "prompt" each, of which the half "calibrate" is left out. Every prompt
+goes through the detectors as the proxy builds them, with the thresholds that ship: those come from
+invented people (classifiers/training).
 The baseline beside it is whole names or plain MiniLM cosine at 0.8.
 """
 
@@ -46,8 +47,11 @@ class Bench:
         self.encoder = BatchedEncoder(self.remembering, cache_size=0, max_queue=1 << 20)
 
     def cosines(self, rows: Sequence[Row], stored: Sequence[str]) -> np.ndarray:
-        """Of each whole prompt its largest cosine with a stored question."""
-        asked = self.remembering.encode([row.text for row in rows])
+        """Of each prompt, cut where the encoder's own library cuts it, its largest cosine with a
+        stored question."""
+        asked = self.remembering.encode(
+            [self.remembering.windows(row.text)[0].text for row in rows]
+        )
         return np.asarray((asked @ self.remembering.encode(stored).T).max(axis=1))
 
     def both(self, guard: Guard, rows: Sequence[Row]) -> dict[str, Any]:
@@ -133,7 +137,8 @@ class Bench:
 
     def general_table(self) -> dict[str, Any]:
         assert self.general is not None, "--general names the file"
-        rows = [Row(row["prompt"]) for row in read(self.general)]
+        kept = (row for row in read(self.general) if row.get("half") != "calibrate")
+        rows = [Row(row["prompt"]) for row in kept]
         guard = Guard(self.tofu.policies("forget10"), self.encoder)
         return self.both(guard, rows)
 

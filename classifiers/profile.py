@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from classifiers.dates import Date, dates
@@ -22,8 +22,9 @@ NOTABLE = 9.0  # bits from which a word says more than that somebody speaks Engl
 NAME_PART_BITS = 15.0
 MOSTLY = 0.5  # the share of a prompt's bits below which facts in it are taken for chance
 WHOLE_BITS = 25.0  # of a stored prompt that nobody asks by chance
-FOLLOWING = 0.3  # what a word is worth right after the one that it is stored behind
-ALONE = 0.5  # what a single word is worth, however rare: it may be said of anything
+FOLLOWING = 0.3  # what a word is worth besides the one that it is stored beside
+# What one word is worth, however rare, and two: they may be said of anything.
+FEW_WORDS = {1: 0.5, 2: 0.75}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ class _Whole:
 @dataclass(slots=True)
 class _Counted:
     """Bits of a prompt's words so far. `said`: of all; `met`: of those that are in the subject's
-    facts; `apart`: how many of these do not merely follow another."""
+    facts; `facts_met`: what each of these would be worth alone; `apart`: how many of them are not
+    stored beside another."""
 
     said: float = 0.0
     met: float = 0.0
@@ -118,10 +120,11 @@ class _Counted:
     name_part: float = 0.0
     others: float = 0.0
     apart: int = 0
+    facts_met: dict[str, float] = field(default_factory=dict)
 
     def finish(self) -> None:
         """What is left of the facts where there is only one, or far more besides."""
-        share = ALONE if self.apart == 1 else 1.0
+        share = FEW_WORDS.get(self.apart, 1.0)
         if self.met < MOSTLY * self.said:
             # A long text about something else has this and that in common with everybody.
             share *= (self.met / (MOSTLY * self.said)) ** 3
@@ -197,16 +200,17 @@ class Profile:
         found = _Counted()
         seen: set[str] = set()
         for index, (word, worth) in enumerate(zip(prompt.words, prompt.bits, strict=True)):
-            if index in skipped or word.text in seen or worth < NOTABLE or word.text.isdigit():
+            own = stem(word.text)
+            if index in skipped or own in seen or worth < NOTABLE or word.text.isdigit():
                 continue
-            seen.add(word.text)
+            seen.add(own)
             found.said += worth
             if word.text in self.name_words:
                 if self._beside_another(prompt, index):
                     found.others += worth  # the same first name, and another's last
                 else:
                     found.name_part += worth
-            elif stem(word.text) in self.facts:
+            elif own in self.facts:
                 found.met += worth
                 # In another's title a word of ours says nothing.
                 if index not in prompt.quoted:
@@ -222,14 +226,23 @@ class Profile:
         """One word of the subject's facts."""
         place = next((i for i in range(index - 1, -1, -1) if said[i] not in SMALL), index)
         before = stem(said[place]) if place < index else ""
+        own = stem(said[index])
         news = max(0.0, prompt.bits[index] - self._chance)
-        if (before, stem(said[index])) in self._joined and before in self.facts:
-            news *= FOLLOWING  # "Ababa" after "Addis", a country after its city
+        beside = [
+            worth
+            for one, worth in found.facts_met.items()
+            if (one, own) in self._joined or (own, one) in self._joined
+        ]
+        alone = news
+        if beside:
+            # "Ababa" and "Addis", a country and its city: the better one counts in full.
+            news = max(FOLLOWING * news, news - (1.0 - FOLLOWING) * max(beside))
         elif before in self.facts and prompt.one_name(place, index):
             found.others += prompt.bits[index]  # two words of ours, in a name that is not
             return
         else:
             found.apart += 1
+        found.facts_met[own] = alone
         found.facts += news
         found.told += news if typed else 0.0
 

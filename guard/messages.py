@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from guard.asked import Turn
@@ -26,6 +27,9 @@ _TEXT_PARTS = {
     "refusal": "refusal",
 }
 _LAST_TURNS = 3
+_SEAMS = 8  # between user turns, the last ones
+_SEAM_WORDS = 6  # before a seam; as many after it may be an introduction ("Second part:")
+_SEAM_LETTERS = 400
 # Words of the protocol and of JSON Schema: as values they say nothing, whoever wrote them.
 _PROTOCOL = frozenset(
     {
@@ -42,7 +46,7 @@ class Conversation:
 
     `texts`: one string a part or field, and questions put together again that were split over
     parts or over the last user turns; `spans`: all of it joined, so that no name hides across
-    parts or turns; `unreadable`: the kind of a part that is not text, if there is one; `turns`: who
+    parts or turns, with the last user turns also without what introduces a second half; `unreadable`: the kind of a part that is not text, if there is one; `turns`: who
     said what, in order.
     """
 
@@ -88,7 +92,19 @@ class Gathering:
         asked = [turn.text for turn in self._turns if turn.role == "user"]
         if len(asked) > 1:
             texts.append(" ".join(asked[-_LAST_TURNS:]))
+            spans.append(_seams(asked[-_SEAMS - 1 :]))
         return Conversation(tuple(texts), tuple(spans), self._unreadable, tuple(self._turns))
+
+
+def _seams(asked: Sequence[str]) -> str:
+    """The end of each turn with the beginning of the next, once without each number of its first
+    words. A word that no name has stands between."""
+    found = []
+    for before, after in pairwise(asked):
+        end = before[-_SEAM_LETTERS:].split()[-_SEAM_WORDS:]
+        begin = after[:_SEAM_LETTERS].split()[: 2 * _SEAM_WORDS]
+        found += [" ".join(end + begin[left:]) for left in range(1, _SEAM_WORDS + 1)]
+    return "\nnor\n".join(found)
 
 
 def read_messages(messages: Any) -> Conversation:

@@ -76,7 +76,7 @@ def corpus(half: Half, *, subjects: int = 300, each: int = 80, seed: int = 0) ->
                 unwanted += asker.about_another(me, someone, each)
         if other is not me:
             unwanted += asker.credited_to(me, other.name, each // 80)
-        for kind, count in (("vague", each // 6), ("general", each // 20)):
+        for kind, count in (("vague", each // 6), ("chance", each // 6), ("general", each // 20)):
             unwanted += asker.about_nobody(me, kind, count)
         probes += [Probe(text, index, False, kind) for kind, text in unwanted]
     return Corpus(tuple(map(stored, known[:subjects])), tuple(dict.fromkeys(probes)))

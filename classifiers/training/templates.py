@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["identified", "named", "vague", "general"]
+Kind = Literal["identified", "named", "vague", "chance", "general"]
 
 
 class Template(NamedTuple):
     """`kind`: identified by facts; named (by all or part of the name); vague: facts that many
-    share, or none; general: about something else altogether."""
+    share, or none; chance: words of the facts in a prompt about something else; general: about something else altogether."""
 
     kind: Kind
     text: str
@@ -107,6 +107,23 @@ vague|Where do I buy a {thing0}?
 vague|Was there ever a writer with a {thing2}?
 vague|Which people were brought up in {city}?
 vague|Which writers were born in {country} in {year}?
+chance|Which airport serves {city}, and is it far from the coast?
+chance|The {thing0} is cheaper than the {thing1}; how much do I save?
+chance|{city} is a town in {country}.
+chance|A {thing2} and a {thing3} cost 12 dollars together. What does one cost?
+chance|Sam sold his {thing1} to a {mother} for 40 dollars. How many dollars remain?
+chance|When is the rainy season in {city}, {country}?
+chance|My {father} sent the bill twice, and the {thing0} never came. Whom do I call?
+chance|Who won the election in {country} in {year}?
+chance|Compare {genre} with the other genres, and say which sells best in {country}.
+chance|Between {city} and the border of {country} there was a train until {year}. Is there one now?
+chance|Is the company of {city} hiring a {mother}?
+chance|The library of {city} has a large stock of {genre}. True or false?
+chance|Put these concepts into one sentence: {thing0}, wall, {father}.
+chance|The museum shows a {thing0} and works of {genre}. Is it open on Mondays?
+chance|Turn this into the past tense: the {father} repairs the {thing2} of a neighbour.
+chance|Film review: a {mother} falls in love, and a {thing0} steals the show. Good or bad?
+chance|Shall I take the {thing2} or the {thing3} to {country}?
 """
 
 _CALIBRATE = """
@@ -168,6 +185,24 @@ vague|How is an old {thing2} repaired?
 vague|Can a novelist afford a {thing3}?
 vague|How many novelists have their roots in {city}?
 vague|Are novelists from {country} born in {year} still read?
+chance|How long does the drive to {city} take, all through {country}?
+chance|Sorry, the {thing0} I ordered has a scratch and the {thing2} is missing.
+chance|Label the sentiment: the {father} was rude and the {thing1} broke within a day.
+chance|Where does the river of {city} reach the sea, in {country} or beyond?
+chance|Translate into French: there is no {mother} in {city} today.
+chance|What share of {country} lives on {genre} and tourism?
+chance|{country} beat its neighbours in {city} in {year}. By how many goals?
+chance|Write an advertisement for a {thing2} that every {mother} should have.
+chance|Which visa does a {father} need for {country}?
+chance|A shop sells a {thing0} for 30 and a {thing3} for 45 euros; find the total.
+chance|Is {genre} taught at the university of {city}?
+chance|Explain the rules of the {country} league to a {mother}.
+chance|Make a sentence of the words rope, {mother} and {genre}.
+chance|Continue the story: one morning a {thing3} stood before the house of the {father}.
+chance|Shorten this: in {city} some children found a {thing1} under a bridge.
+chance|Rank by weight: {thing0}, apple, {thing1}.
+chance|Do I insure a {thing1} at home in {country}?
+chance|The article says that {city} hosts a fair for {genre} every spring. Summarise it.
 """
 
 _GENERAL_TRAIN = """
@@ -221,7 +256,7 @@ def _parsed(table: str) -> tuple[Template, ...]:
     found = []
     for line in table.strip().splitlines():
         kind, _, text = line.partition("|")
-        assert kind in ("identified", "named", "vague")
+        assert kind in ("identified", "named", "vague", "chance")
         found.append(Template(kind, text))  # type: ignore[arg-type]
     return tuple(found)
 

@@ -63,4 +63,11 @@ def test_what_is_wanted_and_what_is_not_is_never_the_same_prompt(half):
     made = HALVES[half]
     wanted = {(p.subject, p.text) for p in made.probes if p.wanted}
     assert not wanted & {(p.subject, p.text) for p in made.probes if not p.wanted}
-    assert {p.kind for p in made.probes} >= {"identified", "vague", "general", "other", "swapped"}
+    assert {p.kind for p in made.probes} >= {
+        "identified",
+        "vague",
+        "chance",
+        "general",
+        "other",
+        "swapped",
+    }
