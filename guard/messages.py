@@ -46,8 +46,9 @@ class Conversation:
 
     `texts`: one string a part or field, and questions put together again that were split over
     parts or over the last user turns; `spans`: all of it joined, so that no name hides across
-    parts or turns, with the last user turns also without what introduces a second half; `unreadable`: the kind of a part that is not text, if there is one; `turns`: who
-    said what, in order.
+    parts or turns, and the last user turns also without what introduces a second half;
+    `unreadable`: the kind of a part that is not text, if there is one; `turns`: who said what, in
+    order.
     """
 
     texts: tuple[str, ...]

@@ -11,7 +11,8 @@ Kind = Literal["identified", "named", "vague", "chance", "general"]
 
 class Template(NamedTuple):
     """`kind`: identified by facts; named (by all or part of the name); vague: facts that many
-    share, or none; chance: words of the facts in a prompt about something else; general: about something else altogether."""
+    share, or none; chance: words of the facts in a prompt about something else; general: about
+    something else altogether."""
 
     kind: Kind
     text: str
