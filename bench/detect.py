@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.detection import knowundo, topics
+from bench.detection import knowundo, sequence, topics
 from bench.detection.attacks import attacked
 from bench.detection.gating import CATEGORIES, HEADLINE, gating
 from bench.detection.scoring import Guard, Remembering, bounds, by_name
@@ -34,6 +34,7 @@ from classifiers.head import packaged
 from guard.detect import Verdict
 
 RESULT = Path("bench/results/detect.json")
+TABLES = "tofu,sequence,gating,blur,attacks,knowundo,topics,general"
 PLAIN = 0.8  # the baseline's threshold: 94.5 % of TOFU's forget10 paraphrases, 0.8 % false alarms
 
 
@@ -135,6 +136,26 @@ class Bench:
     def topics_table(self) -> dict[str, Any]:
         return topics.table(self.encoder)
 
+    def sequence_table(self) -> dict[str, Any]:
+        guards = {split: Guard(self.tofu.policies(split), self.encoder) for split in FORGET}
+
+        def ours(split: str, rows: Sequence[Row]) -> list[bool]:
+            return [verdict.flagged for verdict in guards[split].ask(rows)]
+
+        def plain(split: str, rows: Sequence[Row]) -> list[bool]:
+            stored = [p for one in guards[split].policies.policies for p in one.prompts]
+            named = [by_name(verdict) for verdict in guards[split].ask(rows)]
+            cosines = self.cosines(rows, stored)
+            return [name or c >= PLAIN for name, c in zip(named, cosines, strict=True)]
+
+        arms: dict[str, sequence.Flags] = {
+            "does nothing": lambda _, rows: [False] * len(rows),
+            "refuses all": lambda _, rows: [True] * len(rows),
+            "baseline": plain,
+            "ours": ours,
+        }
+        return sequence.table(self.tofu, arms)
+
     def general_table(self) -> dict[str, Any]:
         assert self.general is not None, "--general names the file"
         kept = (row for row in read(self.general) if row.get("half") != "calibrate")
@@ -164,12 +185,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--general", type=Path)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--tables", default="tofu,gating,blur,attacks,knowundo,topics,general")
+    parser.add_argument(
+        "--tables", default="tofu,sequence,gating,blur,attacks,knowundo,topics,general"
+    )
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     bench = Bench(options.data, options.general, options.cache)
     tables: dict[str, Callable[[], dict[str, Any]]] = {
         "tofu": bench.tofu_tables,
+        "sequence": bench.sequence_table,
         "gating": bench.gating_tables,
         "blur": bench.blur_table,
         "attacks": bench.attack_tables,

@@ -55,6 +55,14 @@ def render(result: dict[str, Any]) -> str:
     for split, groups in result["tofu"].items():
         rows = [sides(n, f, PUBLISHED.get((split, n), "–")) for n, f in groups.items()]
         lines += table([f"TOFU {split}", *columns], rows)
+    lines += table(
+        ["forget01, 05, 10 in turn", "DS after each", "DDS", "DUS"],
+        [
+            [arm, ", ".join(f"{ds:.1f}" for ds in f["ds"].values()), f"{f['dds']:.3f}",
+             f"{f['dus']:.3f}"]
+            for arm, f in result["sequence"].items()
+        ],
+    )  # fmt: skip
     gating = dict(result["gating"])
     style = gating.pop("style_control")
     rows = []

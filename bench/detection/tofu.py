@@ -139,6 +139,10 @@ class Tofu:
             for name in ("real_authors", "world_facts")
         }
 
+    def answers_of(self, name: str) -> list[str]:
+        """The answers to those of one file of `others`."""
+        return [r["answer"] for r in read(self._folder / f"{name}.json")]
+
 
 _QUOTED = re.compile(r"(?<!\w)[\"“‘']([A-Z][^\"“”]{5,100}?)[\"”’'](?=\W|$)")
 
