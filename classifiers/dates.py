@@ -21,6 +21,7 @@ _WRITTEN = tuple(
         rf"{_YEAR}",
     )
 )
+_DIGIT = re.compile(r"\d")  # every date has one
 _DIGITS = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\b")
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 
@@ -55,6 +56,8 @@ class Date:
 
 def dates(text: str) -> list[Date]:
     """The dates in `text`, longest reading first; no part of one is read again."""
+    if not _DIGIT.search(text):
+        return []
     found = []
     for match in _ISO.finditer(text):
         year, month, day = map(int, match.groups())

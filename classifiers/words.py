@@ -10,8 +10,9 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
+_SHORT = 2000  # characters of a text whose words are kept for the next to ask
 UNKNOWN_BITS = 22.0  # rarer than one word in four million
 _TOKEN = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"(?<=\w)['’ʼ`]s\b", re.IGNORECASE)
@@ -42,8 +43,18 @@ def fold(text: str) -> str:
     return _MARKS.sub("", flat).translate(_PLAIN)
 
 
-def words(text: str) -> list[Word]:
+def words(text: str) -> tuple[Word, ...]:
     """The words of `text` in order; offsets are characters of it. An ending 's is no word."""
+    return _lately(text) if len(text) <= _SHORT else _words(text)
+
+
+@lru_cache(maxsize=256)
+def _lately(text: str) -> tuple[Word, ...]:
+    """Several signals read the same prompt, one after the other."""
+    return _words(text)
+
+
+def _words(text: str) -> tuple[Word, ...]:
     apart = _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
     found = []
     for match in _TOKEN.finditer(apart):
@@ -52,7 +63,7 @@ def words(text: str) -> list[Word]:
         starts = not is_initial and _begins_sentence(apart, match.start())
         capital = word[0].isupper() and not starts
         found.append(Word(fold(word), match.start(), match.end(), capital))
-    return found
+    return tuple(found)
 
 
 def folded(text: str) -> tuple[str, ...]:
@@ -78,6 +89,7 @@ def bits(word: str) -> float:
     return min(general, LITTLE) if stem(word) in _about_people() else general
 
 
+@lru_cache(maxsize=1 << 16)
 def general_bits(word: str) -> float:
     """The same where the talk is of anything: in a title "daughter" is a word as any other."""
     often = frequency(word)
@@ -86,6 +98,7 @@ def general_bits(word: str) -> float:
     return -math.log2(often) if often else UNKNOWN_BITS
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A word without the commonest English endings: enough to meet its plural or past."""
     for ending, kept in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", "")):
