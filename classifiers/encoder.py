@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -20,6 +21,7 @@ from classifiers.windows import OVERLAP, SIZE, TextChunk, check_window, windows
 Vectors = npt.NDArray[np.float32]
 
 WIDTH_STEP = 4  # tokens; a divisor of MiniLM.max_tokens
+_SHORT = 2000  # characters of a text whose tokens are kept for the next to ask
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -89,6 +91,8 @@ class MiniLM:
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()  # one inference request serves one caller at a time
         self._tokenizer = _tokenizer(model)
+        # What was cut into windows is asked for its tokens right after.
+        self._lately = lru_cache(maxsize=256)(self._tokenised)
         self._markers: tuple[int, int] = tuple(self._tokenizer.encode("").ids)
         self._window, self._overlap, self._max_batch = window, overlap, max_batch
         # A first inference of a length takes twice its time: done here, for a prompt on its own.
@@ -122,9 +126,7 @@ class MiniLM:
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without the two markers."""
-        cleaned = list(map(_clean, texts))
-        rows = self._tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)
-        return [encoding.ids for encoding in rows]
+        return [self._tokens(text).ids for text in texts]
 
     def encode_tokens(self, ids: Sequence[int]) -> Vectors:
         """float32 (n, 384), L2-normalised: each token as a text of its own."""
@@ -133,8 +135,13 @@ class MiniLM:
 
     def windows(self, text: str) -> list[TextChunk]:
         """Overlapping windows by the model's own tokens, the two markers not counted."""
-        encoding = self._tokenizer.encode(_clean(text), add_special_tokens=False)
-        return windows(text, encoding.offsets, size=self._window, overlap=self._overlap)
+        return windows(text, self._tokens(text).offsets, size=self._window, overlap=self._overlap)
+
+    def _tokens(self, text: str) -> Any:
+        return (self._lately if len(text) <= _SHORT else self._tokenised)(text)
+
+    def _tokenised(self, text: str) -> Any:
+        return self._tokenizer.encode(_clean(text), add_special_tokens=False)
 
     def _infer(self, rows: Sequence[Sequence[int]]) -> Vectors:
         width = max(map(len, rows))
