@@ -1,9 +1,9 @@
 """The other spellings of a name: in the other alphabet, and as it sounds.
 
 A name is often written down by ear ("Harri" for "Harry"), with an umlaut spelt out, or in Cyrillic
-by one of several customs. A transliterator gives one form, letter by letter (cyrtranslit "Харри" for
-"Harry", where most write "Гарри"), so that the customs are rules here, with each choice that they
-leave open tried. An irregular form has to be listed as an alias.
+by one of several customs. A transliterator gives one form, letter by letter (cyrtranslit "Харри"
+for "Harry", where most write "Гарри"), so that the customs are rules here, with each choice that
+they leave open tried. An irregular form has to be listed as an alias.
 """
 
 from __future__ import annotations
