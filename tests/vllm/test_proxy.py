@@ -171,7 +171,7 @@ def test_vllm_stops_working_when_the_client_goes(tiny_engine: Engine, client: Op
         return counted(tiny_engine.url, "num_requests_running") == 0 and generated() == tokens
 
     eventually(at_rest, "vLLM is done with earlier tests")
-    before, length, choices = generated(), 200, 64  # long enough for a client that is slow itself
+    before, length, choices = generated(), 200, 128  # long enough for a client that is slow too
     events = client.chat.completions.create(
         model=NAME,
         messages=[{"role": "user", "content": "How long is the road to Quill?"}],
