@@ -106,7 +106,7 @@ def spellings() -> dict[str, Any]:
 
 def false_alarms(phrases: list[Phrase], limit: int) -> dict[str, Any]:
     """Sentences in which something is found, with the corpus's names, 10,000 made-up phrases and
-    the other spellings of as many names."""
+    the other spellings of 5,000 other names."""
     named = policy([NAME, *ALIASES], [SECRET])
     others = other_spellings()
     loaded = PhraseAutomaton([*name_phrases(named), *text_phrases(named), *phrases, *others])

@@ -35,6 +35,7 @@ from guard.detect import Verdict
 
 RESULT = Path("bench/results/detect.json")
 TABLES = "tofu,sequence,gating,blur,attacks,knowundo,topics,general"
+BEGINNING = 4  # windows of 64 tokens that share 16 with the next
 PLAIN = 0.8  # the baseline's threshold: 94.5 % of TOFU's forget10 paraphrases, 0.8 % false alarms
 
 
@@ -48,12 +49,14 @@ class Bench:
         self.encoder = BatchedEncoder(self.remembering, cache_size=0, max_queue=1 << 20)
 
     def cosines(self, rows: Sequence[Row], stored: Sequence[str]) -> np.ndarray:
-        """Of each prompt, cut where the encoder's own library cuts it, its largest cosine with a
-        stored question."""
-        asked = self.remembering.encode(
-            [self.remembering.windows(row.text)[0].text for row in rows]
-        )
+        """Of each whole prompt, or of its first 208 tokens where it has more (the encoder's own
+        library cuts at 256), its largest cosine with a stored question."""
+        asked = self.remembering.encode([self._beginning(row.text) for row in rows])
         return np.asarray((asked @ self.remembering.encode(stored).T).max(axis=1))
+
+    def _beginning(self, text: str) -> str:
+        windows = self.remembering.windows(text)
+        return text[: windows[min(len(windows), BEGINNING) - 1].end]
 
     def both(self, guard: Guard, rows: Sequence[Row]) -> dict[str, Any]:
         """Baseline and ours on the same rows."""
