@@ -21,7 +21,9 @@ _WRITTEN = tuple(
         rf"{_YEAR}",
     )
 )
-_DIGIT = re.compile(r"\d")  # every date has one
+# Every date has a year, or a month by name beside a number. Most prompts have neither.
+_DIGIT = re.compile(r"\d")
+_LEAST = re.compile(rf"\d{{4}}|\b(?:{'|'.join(sorted({name[:3] for name in _NUMBER}))})", re.I)
 _DIGITS = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\b")
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 
@@ -56,7 +58,7 @@ class Date:
 
 def dates(text: str) -> list[Date]:
     """The dates in `text`, longest reading first; no part of one is read again."""
-    if not _DIGIT.search(text):
+    if not (_DIGIT.search(text) and _LEAST.search(text)):
         return []
     found = []
     for match in _ISO.finditer(text):

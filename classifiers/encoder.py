@@ -172,4 +172,4 @@ def _tokenizer(model: Path) -> Any:
 
 def _clean(text: str) -> str:
     """Lone surrogates are no text and the tokenizer refuses them; lengths stay, so offsets do."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

@@ -7,6 +7,7 @@ with rows in half precision. docs/decisions/0011-detector-speed.md compares it w
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,8 +118,9 @@ class PromptIndex:
         if not self._cells:
             options = faiss.SearchParameters(sel=selector) if selector else None
             return self._index.search(queries, k, params=options)  # type: ignore[no-any-return]
-        # Who looks for many rows looks further than the nearest cells.
-        looked_into = min(self._cells, LOOKED_INTO * -(-k // FIRST_K))
+        # Who looks for many rows looks further than the nearest cells, though not in proportion:
+        # most of what is near lies in the first of them.
+        looked_into = min(self._cells, math.ceil(LOOKED_INTO * (k / FIRST_K) ** 0.5))
         options = faiss.SearchParametersIVF(sel=selector, nprobe=looked_into)
         scores, found = self._index.search(queries, k, params=options)
         short = (found < 0).any(axis=1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from classifiers.chance import chance_bits
 from classifiers.signals import NEAR_NAME, Signal, Subject
@@ -22,6 +23,7 @@ INITIAL = 4.0  # bits of a letter that stands for a given name
 SHORTEST = 4  # letters of a word that may be mistyped
 TWO_SLIPS = 8  # letters from which two edits are allowed
 LONGEST = 40  # letters; what is longer is no word of a name
+KEPT_WORDS = 1 << 14  # whose likes are kept: prompts say the same few thousand again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class NearNames:
         for part in self._ending:
             for shape in _deletions(part):
                 self._near[shape].add(part)
+        self._alike = lru_cache(maxsize=KEPT_WORDS)(self._looked_up)
 
     def __call__(self, texts: Iterable[str], subjects: frozenset[int]) -> list[Signal]:
         """A fired signal for each of `subjects` whose name is nearly there, in order of id.
@@ -71,11 +74,12 @@ class NearNames:
                                 best[name.subject] = score
         return [Signal(NEAR_NAME, subject, best[subject], True) for subject in sorted(best)]
 
-    def _alike(self, word: str) -> set[str]:
+    def _looked_up(self, word: str) -> frozenset[str]:
+        """The name words that `word` is, give or take its edits."""
         if len(word) > LONGEST:
-            return set()
+            return frozenset()
         found = {part for shape in _deletions(word) for part in self._near.get(shape, ())}
-        return {part for part in found if slips(word, part) is not None}
+        return frozenset(part for part in found if slips(word, part) is not None)
 
 
 def _told(name: _Name, said: Sequence[Word], place: int, enough: float) -> float:

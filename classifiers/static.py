@@ -14,6 +14,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -79,7 +80,7 @@ class StaticEncoder:
         sums = np.zeros((len(rows), self.dimension), dtype=np.float32)
         whole = lengths > 0
         if whole.any():
-            ids = np.concatenate([np.array(row, dtype=np.int64) for row in rows if row])
+            ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
             starts = (np.cumsum(lengths) - lengths)[whole]
             sums[whole] = np.add.reduceat(self._table[ids], starts, axis=0)
             whole[whole] = np.logical_and.reduceat(self._known[ids], starts)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 _SHORT = 2000  # characters of a text whose words are kept for the next to ask
 UNKNOWN_BITS = 22.0  # rarer than one word in four million
 _TOKEN = re.compile(r"[^\W_]+")
-_POSSESSIVE = re.compile(r"(?<=\w)['’ʼ`]s\b", re.IGNORECASE)
+_APOSTROPHES = "'’ʼ`"
+_POSSESSIVE = re.compile(rf"(?<=\w)[{_APOSTROPHES}]s\b", re.IGNORECASE)
 _OPENING = frozenset(" \"'“‘(")
 _ENDING = frozenset(".!?:;\n")
 _INITIAL = re.compile(r"(?<![^\W_])[^\W\d_]\.$")
@@ -25,8 +26,7 @@ _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "
                         "ß": "ss", "þ": "th"})  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """`text` is folded; `capital`: written with a capital that no sentence start explains."""
 
     text: str
@@ -55,15 +55,20 @@ def _lately(text: str) -> tuple[Word, ...]:
 
 
 def _words(text: str) -> tuple[Word, ...]:
-    apart = _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
+    apart = text
+    if any(mark in text for mark in _APOSTROPHES):
+        apart = _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
     found = []
     for match in _TOKEN.finditer(apart):
-        word = match.group()
-        is_initial = len(word) == 1 and apart[match.end() : match.end() + 1] == "."
-        starts = not is_initial and _begins_sentence(apart, match.start())
-        capital = word[0].isupper() and not starts
-        found.append(Word(fold(word), match.start(), match.end(), capital))
+        word, (start, end) = match.group(), match.span()
+        found.append(Word(fold(word), start, end, word[0].isupper() and _within(apart, start, end)))
     return tuple(found)
+
+
+def _within(text: str, start: int, end: int) -> bool:
+    """Whether no sentence begins at `start`; an initial stands in a name wherever it is."""
+    is_initial = end - start == 1 and text[end : end + 1] == "."
+    return is_initial or not _begins_sentence(text, start)
 
 
 def folded(text: str) -> tuple[str, ...]:
