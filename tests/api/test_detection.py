@@ -76,8 +76,10 @@ def proxy(directory: Path, upstream: ScriptedUpstream) -> Iterator[Proxy]:
     [
         ("Which element did the first woman who won a Nobel prize discover?", True),
         ("What element was discovered by the first female Nobel prize winner?", True),
+        ("Whiсh еlеmеnt did thе first wоmаn whо wоn а Nobel рrizе disсоvеr?", True),
         ("Who was Marie Curie?", True),
         ("Who wrote Hamlet?", False),
+        ("Whо wrоtе Наmlеt?", False),
         ("What is the tallest mountain?", False),
         ("Hello there. " + STORED + " And who wrote Hamlet?", True),
         ("The harbour was grey that day. " * 40 + STORED + " The bell rang." * 40, True),
