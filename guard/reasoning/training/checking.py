@@ -45,10 +45,14 @@ class Checked:
         return bool(self.told or self.foreign)
 
     @property
+    def formed(self) -> bool:
+        """Whether it is as long as the prompt asks, and says what to leave out."""
+        return self.withholds and LEAST <= self.sentences <= MOST
+
+    @property
     def good(self) -> bool:
         """Whether a guard model is to learn it."""
-        right = self.about and self.withholds and LEAST <= self.sentences <= MOST
-        return self.text is not None and right and not self.leaks
+        return self.text is not None and self.formed and self.about and not self.leaks
 
 
 def checked(text: str, request: Request) -> Checked:

@@ -14,11 +14,9 @@ from guard.reasoning.prompts import guide_prompt
 from guard.reasoning.training.asking import Asker, Request
 from guard.reasoning.training.cases import Cases
 from guard.reasoning.training.checking import checked
-from guard.reasoning.training.settings import DataSettings
+from guard.reasoning.training.settings import LEAST_PEOPLE, MOST_PEOPLE, DataSettings
 from guard.reasoning.training.writer import Writer
 
-LEAST_PEOPLE = 8
-MOST_PEOPLE = 1500  # of half the tables' first and last names
 _TRIES = 5  # requests for each row that is wanted
 _IN_VAIN = 50  # requests in a row without one good instruction: the writer is of no use
 

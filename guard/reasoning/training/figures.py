@@ -14,7 +14,8 @@ from guard.reasoning.training.checking import checked
 class Figures:
     """Shares of `rows` instructions, as the server would get them.
 
-    `screened`: followed, and not replaced by the template; `about`: says what is asked;
+    `screened`: followed, and not replaced by the template; `formed`: two to five sentences that say
+    what to leave out; `about`: says what is asked;
     `leaked`: says a fact or a name that the conversation does not, as it came from the model;
     `followed_leaked`: the same of what the screen let pass; `good`: all that a row of the training
     data has to be. `words`: the mean length.
@@ -22,6 +23,7 @@ class Figures:
 
     rows: int
     screened: float
+    formed: float
     about: float
     leaked: float
     followed_leaked: float
@@ -39,6 +41,7 @@ def figures(texts: Sequence[str], requests: Sequence[Request]) -> Figures:
     return Figures(
         rows=len(looks),
         screened=share([look.text is not None for look in looks]),
+        formed=share([look.formed for look in looks]),
         about=share([look.about for look in looks]),
         leaked=share([look.leaks for look in looks]),
         followed_leaked=share([look.leaks and look.text is not None for look in looks]),

@@ -24,8 +24,8 @@ from guard.reasoning.training.sft import job_for
 from guard.reasoning.training.writer import Writer, rules
 
 _MEMORY = (
-    "out of memory: lower --at-once, give --gradient-checkpointing or --precision bf16, or train "
-    "an adapter (leave out --full)"
+    "out of memory: lower train.at_once, set train.gradient_checkpointing: true or "
+    "train.precision: bf16, or train an adapter (leave out --full)"
 )
 
 

@@ -68,7 +68,7 @@ class SftStepper(AxisStepper):
             measured += float(loss.detach())
             job.accelerator.backward(loss)
         if not math.isfinite(measured):
-            raise DistilError("the loss is not a finite number; lower --lr")
+            raise DistilError("the loss is not a finite number; lower train.lr")
         self.move()
         return {"loss": measured}
 
@@ -167,7 +167,7 @@ def _fits(encoder: Encoder, rows: Rows) -> None:
     if longest >= encoder.max_length:
         raise GuardModelError(
             f"a prompt of {longest} tokens leaves no room for an instruction within "
-            f"{encoder.max_length}: raise --max-length, or take a model that reads more"
+            f"{encoder.max_length}: raise train.max_length, or take a model that reads more"
         )
 
 
