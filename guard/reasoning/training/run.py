@@ -21,7 +21,7 @@ from guard.reasoning.training.data import OnProgress, Rows, made
 from guard.reasoning.training.figures import figures
 from guard.reasoning.training.settings import DataSettings, SftSettings
 from guard.reasoning.training.sft import job_for
-from guard.reasoning.training.writer import Writer, rules
+from guard.reasoning.training.writer import Writer, remembered, rules
 
 _MEMORY = (
     "out of memory: lower train.at_once, set train.gradient_checkpointing: true or "
@@ -47,14 +47,17 @@ class Options:
 def guard_model(data: DataSettings, sft: SftSettings, options: Options) -> dict[str, Any]:
     """Makes the data, fine-tunes, writes the result to `options.out`; gives its card.
 
-    A run that was cut off goes on from its last checkpoint, which stands in `OUT.partial`; its data
-    is made again. Raises GuardModelError, and DistilError and UpstreamError from below.
+    A run that was cut off goes on from its last checkpoint, which stands in `OUT.partial` with what
+    a writer wrote. Raises GuardModelError, and DistilError and UpstreamError from below.
     """
     if options.out.exists():
         raise GuardModelError(f"{options.out} exists; choose another --out or remove it")
     tokenizer = _tokenizer(options)
     base = base_hash(options.model)
-    writer = options.writer or rules(data.seed)
+    partial = options.out.with_name(f"{options.out.name}.partial")
+    writer = rules(data.seed)
+    if options.writer is not None:
+        writer = remembered(options.writer, partial / "written.jsonl")
     train = made("train", data, writer, options.progress)
     held = made("calibrate", data, writer, options.progress)
     with enough_memory(_MEMORY):
@@ -64,7 +67,7 @@ def guard_model(data: DataSettings, sft: SftSettings, options: Options) -> dict[
             (train, held),
             sft,
             base=base,
-            folder=options.out.with_name(f"{options.out.name}.partial"),
+            folder=partial,
             seed=data.seed,
             device=options.device,
             report=options.report,

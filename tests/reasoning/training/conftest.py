@@ -38,9 +38,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an untrained model whose tokenizer knows the words of the prompts."""
     folder = tmp_path_factory.mktemp("tiny-guard-model")
     rows = made("train", FEW, rules(0)).examples
-    tokenizer = small_tokenizer(
-        (text for one in rows for text in (one.prompt, one.instruction)), 1500
-    )
+    words = (text for one in rows for text in (one.prompt, one.instruction))
+    tokenizer = small_tokenizer(words, 1500)
     tokenizer.model_max_length = CONTEXT
     torch.manual_seed(0)
     small_llama(tokenizer, CONTEXT, width=64, blocks=2).save_pretrained(folder)

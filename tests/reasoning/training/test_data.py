@@ -114,7 +114,10 @@ def test_too_few_or_too_many_people(count: int) -> None:
         made("train", DataSettings(people=count), rules(0))
 
 
-def test_people_who_do_not_suffice_are_an_error_and_no_endless_search() -> None:
+def test_people_who_do_not_suffice_are_an_error_and_no_endless_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("guard.reasoning.training.data._TRIES", 1)
     with pytest.raises(GuardModelError, match="more people"):
         made("train", DataSettings(synthetic=0, reworded=400, people=8), rules(0))
 
