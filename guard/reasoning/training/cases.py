@@ -72,7 +72,6 @@ class Case:
     """
 
     kind: Kind
-    half: Half
     policy: Policy
     binding: Binding
     slots: Mapping[str, str]
@@ -120,7 +119,7 @@ class Cases:
             reasoning=Reasoning(self._context(kind, aspect=ASPECTS[single].plain)),
         )
         return Case(
-            kind, self.half, policy, _binding(policy), person.slots, secrets_of(person),
+            kind, policy, _binding(policy), person.slots, secrets_of(person),
             frozenset(covered), person=person,
         )  # fmt: skip
 
@@ -130,9 +129,7 @@ class Cases:
             "invented", topics=(topic.text,), action="reason", reasoning=Reasoning(context)
         )
         covered: frozenset[Aspect] = frozenset({"topic"})
-        return Case(
-            "topic", self.half, policy, _binding(policy), {"topic": topic.text}, (), covered, topic
-        )
+        return Case("topic", policy, _binding(policy), {"topic": topic.text}, (), covered, topic)
 
     def _context(self, kind: Kind, **slots: str) -> str:
         return self._draw.choice(_CONTEXTS[self.half][kind]).format(**slots)

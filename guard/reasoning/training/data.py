@@ -72,9 +72,10 @@ def made(
         share = settings.reworded / max(1, settings.synthetic + settings.reworded)
         reworded = round(share * settings.held_out)
         wanted = [asker.synthetic] * (settings.held_out - reworded) + [asker.reworded] * reworded
+    label = "rows to learn" if half == "train" else "held-out rows"
     if not wanted:
         raise GuardModelError("there are no rows to make: give more than 0")
-    return _gathered(wanted, writer, lambda n: progress(f"{half} rows", n, len(wanted)))
+    return _gathered(wanted, writer, lambda n: progress(label, n, len(wanted)))
 
 
 def _gathered(

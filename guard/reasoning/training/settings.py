@@ -16,7 +16,7 @@ ADAPTER_LR = 10 * FULL_LR
 LEAST_PEOPLE, MOST_PEOPLE = 8, 600  # the tables have prizes for no more than a few hundred
 
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -25,11 +25,11 @@ class DataSettings:
     """How many rows. Sizes are DRAGON's (arXiv 2511.05784, section 4): 800 questions on invented
     people, 200 that are stored prompts in other words. `people` are invented for each half."""
 
-    synthetic: CountOrNone = 800
-    reworded: CountOrNone = 200
+    synthetic: NotNegative = 800
+    reworded: NotNegative = 200
     held_out: Count = 64
     people: Annotated[int, Field(ge=LEAST_PEOPLE, le=MOST_PEOPLE)] = 300
-    seed: CountOrNone = 0
+    seed: NotNegative = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SftSettings:
     lr: Positive | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     epochs: Count = 3
-    max_steps: CountOrNone = 0  # 0: as many as the epochs have
+    max_steps: NotNegative = 0  # 0: as many as the epochs have
     batch: Count = 64
     at_once: Count = 4
     max_length: Annotated[int, Field(ge=64)] = 2048

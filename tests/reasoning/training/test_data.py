@@ -168,7 +168,7 @@ def test_progress_is_told() -> None:
     seen: list[tuple[str, int, int]] = []
     few = DataSettings(synthetic=3, reworded=1, held_out=1, people=20)
     made("train", few, rules(0), lambda *row: seen.append(row))
-    assert seen == [("train rows", n, 4) for n in range(1, 5)]
+    assert seen == [("rows to learn", n, 4) for n in range(1, 5)]
 
 
 def test_every_wording_of_an_aspect_is_recognised() -> None:
