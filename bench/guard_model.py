@@ -14,12 +14,15 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bench.machine import machine, versions
 from guard.demo.model import CHAT_TEMPLATE, NAME, demo_model
 from guard.distil.trainer import Report
+from guard.reasoning.training.data import Rows
 from guard.reasoning.training.run import Options, guard_model
 from guard.reasoning.training.settings import DataSettings, SftSettings
 
@@ -32,6 +35,15 @@ def told(now: Report) -> None:
     held = "" if now.probe is None else f", held out {now.probe:.3f}"
     left = f"{now.seconds_left / 60:.0f} min left"
     print(f"step {now.step}/{now.total}: {now.losses['loss']:.3f}{held}, {left}", flush=True)
+
+
+def answers(heard: Sequence[tuple[Rows, Sequence[str]]]) -> list[dict[str, Any]]:
+    """Each held-out request with what the model wrote for it, first and last."""
+    (held, before), (_, after) = heard
+    return [
+        {"turns": [turn.text for turn in one.request.turns], "before": first, "after": last}
+        for one, first, last in zip(held.examples, before, after, strict=True)
+    ]
 
 
 def main() -> None:
@@ -50,10 +62,14 @@ def main() -> None:
         lr=asked.lr, epochs=asked.epochs, batch=asked.batch, at_once=2, check_every=16, looked_at=8,
         answer_tokens=120,
     )  # fmt: skip
+    heard: list[tuple[Rows, Sequence[str]]] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "guard-model"
-        options = Options(demo_model(), place, chat_template=CHAT_TEMPLATE, report=told)
+        options = Options(
+            demo_model(), place, chat_template=CHAT_TEMPLATE, report=told,
+            heard=lambda held, texts: heard.append((held, texts)),
+        )  # fmt: skip
         card = guard_model(data, sft, options)
     result = {
         "machine": machine(),
@@ -67,6 +83,7 @@ def main() -> None:
         "peak_memory_gib": round(card["peak_memory_bytes"] / 2**30, 1),
         "held_out": card["held_out"],
         "history": card["history"],
+        "answers": answers(heard),
     }
     asked.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result["held_out"], indent=2))

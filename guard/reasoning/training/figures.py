@@ -16,8 +16,8 @@ class Figures:
 
     `screened`: followed, and not replaced by the template; `formed`: two to five sentences that say
     what to leave out; `about`: says what is asked;
-    `leaked`: says a fact or a name that the conversation does not, as it came from the model;
-    `followed_leaked`: the same of what the screen let pass; `good`: all that a row of the training
+    `leaked`: says a fact or a name that the conversation does not; `followed_about` and
+    `followed_leaked`: the same, and the screen let it pass; `good`: all that a row of the training
     data has to be. `words`: the mean length.
     """
 
@@ -25,6 +25,7 @@ class Figures:
     screened: float
     formed: float
     about: float
+    followed_about: float
     leaked: float
     followed_leaked: float
     good: float
@@ -43,6 +44,7 @@ def figures(texts: Sequence[str], requests: Sequence[Request]) -> Figures:
         screened=share([look.text is not None for look in looks]),
         formed=share([look.formed for look in looks]),
         about=share([look.about for look in looks]),
+        followed_about=share([look.about and look.text is not None for look in looks]),
         leaked=share([look.leaks for look in looks]),
         followed_leaked=share([look.leaks and look.text is not None for look in looks]),
         good=share([look.good for look in looks]),

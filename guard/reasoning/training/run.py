@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ _MEMORY = (
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a run needs beside its settings. `writer`: None for rules; `writer_name` is kept in the
-    card. `chat_template`: a file with one, for a model whose tokenizer has none."""
+    card. `chat_template`: a file with one, for a model whose tokenizer has none. `heard` gets the
+    held-out rows and what the model writes for them, before and after."""
 
     model: Path
     out: Path
@@ -42,6 +43,7 @@ class Options:
     writer_name: str = "rules"
     progress: OnProgress = field(default=lambda label, done, total: None)
     report: Callable[[Report], None] = field(default=lambda report: None)
+    heard: Callable[[Rows, Sequence[str]], None] = field(default=lambda held, texts: None)
 
 
 def guard_model(data: DataSettings, sft: SftSettings, options: Options) -> dict[str, Any]:
@@ -72,9 +74,9 @@ def guard_model(data: DataSettings, sft: SftSettings, options: Options) -> dict[
             device=options.device,
             report=options.report,
         )
-        before = judged(job, held, sft.answer_tokens)
+        before = judged(job, held, sft.answer_tokens, options.heard)
         job.parts.procedure.run(job)
-        after = judged(job, held, sft.answer_tokens)
+        after = judged(job, held, sft.answer_tokens, options.heard)
     card = {
         "guard": __version__,
         "kind": "guard model",
@@ -101,9 +103,12 @@ def guard_model(data: DataSettings, sft: SftSettings, options: Options) -> dict[
     return read_card(options.out)
 
 
-def judged(job: Job, held: Rows, tokens: int) -> dict[str, float]:
+def judged(
+    job: Job, held: Rows, tokens: int, heard: Callable[[Rows, Sequence[str]], None]
+) -> dict[str, float]:
     """The model as it is now, on requests that nothing is trained on: greedy, as it is served."""
     texts = generate(job.model, job.encoder, [one.prompt for one in held.examples], tokens)
+    heard(held, texts)
     found = figures(texts, [one.request for one in held.examples])
     return {**asdict(found), "loss": round(mean_loss(job, probe_rows(job)), 4)}
 

@@ -75,5 +75,6 @@ def test_figures_are_shares_of_all(case: Case) -> None:
     texts = [GOOD.format(**case.slots), "", "Say Ottoline Quennell. Do not say more."]
     found = figures(texts, [request] * 3)
     assert (found.rows, found.screened, found.good) == (3, 0.6667, 0.3333)
-    assert (found.about, found.leaked, found.followed_leaked) == (0.3333, 0.3333, 0.3333)
+    assert (found.about, found.followed_about) == (0.3333, 0.3333)
+    assert (found.leaked, found.followed_leaked) == (0.3333, 0.3333)
     assert found.words == round(sum(len(text.split()) for text in texts) / 3, 1)
