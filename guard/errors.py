@@ -175,3 +175,7 @@ class EngineError(GuardError):
 
 class EvaluateError(GuardError):
     """An evaluation's input, or an arm that it is to ask, cannot be used."""
+
+
+class GuardModelError(GuardError):
+    """A guard model cannot be made: of its data, its writer, its weights or its place."""

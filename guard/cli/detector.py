@@ -10,16 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from classifiers.errors import ClassifierError
+from guard.cli.guard_model import guard_model
 from guard.cli.progress import progress_bars
 from guard.errors import DetectorError, PolicyError
 from guard.policy import AppliesTo, PolicySet, load_policy_set
 
 app = typer.Typer(
     name="detector",
-    help="Train, calibrate and report on the prompt detectors.",
+    help="Train, calibrate and report on the prompt detectors; make a guard model.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command(
+    "guard-model",
+    epilog="Example: guard detector guard-model --model models/llama --out guard-model",
+)(guard_model)
 
 OutOption = Annotated[Path, typer.Option("--out", help="Where the head goes, as JSON.")]
 TargetOption = Annotated[

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from guard.cli.overrides import key_values
 from guard.errors import GuardError, PolicyError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def distil(
         if policies is None or model is None or out is None:
             raise typer.BadParameter("give --policies, --model and --out (or --list)")
         run = {"model": model, "out": out, "seed": seed, "device": device, "shadow": shadow}
-        card = _run(policies, recipe, _values(overrides or []), as_json, run)
+        card = _run(policies, recipe, key_values(overrides or []), as_json, run)
     except ImportError as error:
         typer.echo(f"{error}: pip install 'guard-forget[distil]'", err=True)
         raise typer.Exit(2) from None
@@ -101,20 +101,6 @@ def _warn(warning: str) -> None:
 def _speaks() -> bool:
     """Whether this is the process that prints: `accelerate launch` starts several."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _values(overrides: list[str]) -> dict[str, Any]:
-    """`KEY=VALUE` pairs, the values as YAML."""
-    values: dict[str, Any] = {}
-    for pair in overrides:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"--set {pair}: must be KEY=VALUE")
-        try:
-            values[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise typer.BadParameter(f"--set {pair}: the value is not YAML") from None
-    return values
 
 
 @contextmanager

@@ -16,8 +16,14 @@ CARD = "guard.json"
 README = "README.md"
 
 
-def write_result(folder: Path, save: Callable[[Path], None], card: dict[str, Any]) -> None:
-    """Fills `folder` by `save` and the model card; it appears only when it is complete.
+def write_result(
+    folder: Path,
+    save: Callable[[Path], None],
+    card: dict[str, Any],
+    describe: Callable[[dict[str, Any]], str] | None = None,
+) -> None:
+    """Fills `folder` by `save` and the model card; it appears only when it is complete. `describe`
+    writes the card for people, where it is not one of policies.
 
     Raises `DistilError` when the disk is full or not writable; nothing is then left behind.
     """
@@ -26,7 +32,8 @@ def write_result(folder: Path, save: Callable[[Path], None], card: dict[str, Any
     try:
         scratch.mkdir(parents=True)
         save(scratch)
-        (scratch / README).write_text(_readme(card), "utf-8")  # peft writes one of its own
+        readme = (describe or _readme)(card)
+        (scratch / README).write_text(readme, "utf-8")  # peft writes one of its own
         files = {path.name: file_hash(path) for path in sorted(scratch.iterdir()) if path.is_file()}
         sealed = {**card, "files": files}
         (scratch / CARD).write_text(json.dumps(sealed, indent=2, sort_keys=True), "utf-8")

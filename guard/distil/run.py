@@ -28,7 +28,7 @@ from guard.distil.loading import load_model, load_tokenizer
 from guard.distil.memory import LOADING, enough_memory, peak_bytes
 from guard.distil.part import Axis, Need
 from guard.distil.probe import side_losses
-from guard.distil.recipe import Recipe
+from guard.distil.recipe import Recipe, TrainConfig
 from guard.distil.registry import build
 from guard.distil.rows import Data
 from guard.distil.trainer import Report
@@ -79,14 +79,15 @@ def distil(policies: PolicySet, recipe: Recipe, options: Options) -> dict[str, A
 def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
     """A job that is ready to run: model loaded and wrapped, data built, parts prepared."""
     chosen, left_out = in_force(policies, options.today, shadow=options.shadow)
-    accelerator = _accelerator(recipe, options)
+    accelerator = accelerator_for(recipe.train.precision, options.device)
     torch.manual_seed(options.seed)
     parts = _build_parts(recipe)
     base = base_hash(options.model)
     with enough_memory(LOADING):
-        tokenizer, model = load_tokenizer(options.model), _load(options, parts, accelerator)
+        tokenizer = load_tokenizer(options.model)
+        model = load_for(options.model, parts.parameters.form, accelerator)
     recipe = _at_width(recipe, model)
-    encoder = _encoder(tokenizer, model, recipe)
+    encoder = encoder_for(tokenizer, model, recipe.train)
     tokens = recipe.data.answer_tokens
     data = build_data(
         chosen.policies, recipe.data, lambda prompts: generate(model, encoder, prompts, tokens)
@@ -114,26 +115,28 @@ def start(policies: PolicySet, recipe: Recipe, options: Options) -> Job:
     )
     for warning in job.warnings if main else ():
         options.warn(warning)
-    _attach(job)
+    attach(job)
     return job
 
 
-def _encoder(tokenizer: Any, model: Any, recipe: Recipe) -> Encoder:
+def encoder_for(tokenizer: Any, model: Any, train: TrainConfig) -> Encoder:
+    """Encodes rows for a model, with every token that ends its turns."""
     return Encoder(
         tokenizer,
-        max_length=recipe.train.max_length,
-        prompt_format=recipe.train.prompt_format,
+        max_length=train.max_length,
+        prompt_format=train.prompt_format,
         end_ids=_end_ids(model),
     )
 
 
-def _load(options: Options, parts: Parts, accelerator: Any) -> Any:
-    half = accelerator.mixed_precision == "bf16" and parts.parameters.form == "adapter"
-    model = load_model(options.model, torch.bfloat16 if half else torch.float32)
+def load_for(folder: Path, form: str, accelerator: Any) -> Any:
+    """The base model where it is trained: in half precision only under an adapter."""
+    half = accelerator.mixed_precision == "bf16" and form == "adapter"
+    model = load_model(folder, torch.bfloat16 if half else torch.float32)
     return model.to(accelerator.device)
 
 
-def _attach(job: Job) -> None:
+def attach(job: Job) -> None:
     """Wraps the model, then lets every part prepare on it."""
     parameters = job.parts.parameters
     parameters.prepare(job)
@@ -198,12 +201,13 @@ def _looked_at(data: Data) -> tuple[Data, list[str]]:
     return replace(data, held=general_rows()), [warning]
 
 
-def _accelerator(recipe: Recipe, options: Options) -> Any:
+def accelerator_for(precision: str, device: str) -> Any:
+    """The device and precision of a run; `device`: "auto" or "cpu"."""
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
-    cpu = options.device == "cpu" or not torch.cuda.is_available()
-    wanted = recipe.train.precision
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    wanted = precision
     if wanted == "auto":
         wanted = "bf16" if not cpu and torch.cuda.is_bf16_supported() else "fp32"
     # Objectives on hidden states leave the layers above them without a gradient.
