@@ -167,6 +167,9 @@ def people(half: Half, count: int, seed: int) -> list[Person]:
     return found
 
 
+_TRIES = 1000  # at a title or a prize that is new: a table's half has so many and no more
+
+
 class _Maker:
     """Draws from one half of every table."""
 
@@ -203,9 +206,12 @@ class _Maker:
         )
 
     def _new(self, make: Callable[[], str]) -> str:
-        """The first that nobody has."""
-        while (made := make()) in self._taken:
-            pass
+        """The first that nobody has; among very many people, of a year besides."""
+        made, tries = make(), 1
+        while made in self._taken:
+            made, tries = make(), tries + 1
+            if tries > _TRIES:
+                made = f"{made} of {int(self._draw.integers(1900, 2000))}"
         self._taken.add(made)
         return made
 

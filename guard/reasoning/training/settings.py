@@ -13,7 +13,7 @@ from guard.distil.registry import config
 FULL_LR = 2e-5
 # An adapter begins at nothing and is small beside the weights: it takes ten times the step.
 ADAPTER_LR = 10 * FULL_LR
-LEAST_PEOPLE, MOST_PEOPLE = 8, 600  # the tables have prizes for no more than a few hundred
+LEAST_PEOPLE, MOST_PEOPLE = 8, 1000  # beyond, little of them is new
 
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]

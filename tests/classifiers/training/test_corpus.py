@@ -71,3 +71,9 @@ def test_what_is_wanted_and_what_is_not_is_never_the_same_prompt(half):
         "other",
         "swapped",
     }
+
+
+def test_more_people_than_the_tables_have_prizes_for() -> None:
+    for half in HALVES:
+        made = people(half, 1000, 0)  # as many as `guard detector train --subjects 500` asks for
+        assert len({one.award for one in made}) == len({one.name for one in made}) == 1000
