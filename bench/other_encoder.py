@@ -43,6 +43,7 @@ def arm(encoder: SentenceEncoder, head: Head, data: Path, general: Path | None) 
     batched = BatchedEncoder(encoder, max_queue=1 << 20)
     try:
         guard = Guard(tofu.policies(SPLIT), batched, head)
+        masked = Guard(tofu.policies(SPLIT, masked=True), batched, head)
         nameless, others = (
             [row for kind in HEADLINE for row in kinds[kind]] for kinds in gating(tofu, SPLIT)
         )
@@ -51,8 +52,8 @@ def arm(encoder: SentenceEncoder, head: Head, data: Path, general: Path | None) 
             "encoder": encoder.name,
             "tofu": {
                 "paraphrases": flagged(guard, tofu.paraphrases(SPLIT)),
-                "nameless": flagged(guard, nameless),
-                "nameless, of others": flagged(guard, others),
+                "nameless": flagged(masked, nameless),
+                "nameless, of others": flagged(masked, others),
                 RETAIN[SPLIT]: flagged(guard, retained),
             },
             "languages": languages(batched, head),
