@@ -5,14 +5,16 @@ torch, OpenVINO, FAISS and the tokenizer are imported by what needs them, not by
 
 from classifiers.batching import BatchedEncoder, Counters
 from classifiers.cascade import Cascade, Limits, Nearest
-from classifiers.encoder import Encoder, MiniLM
+from classifiers.encoder import Encoder, MiniLM, SentenceEncoder, open_encoder
 from classifiers.errors import (
     ClassifierError,
     Closed,
     EncoderUnavailable,
     OtherEncoder,
+    OtherHead,
     QueueFull,
     TooManyTokens,
+    UnsupportedModel,
 )
 from classifiers.index import PromptIndex
 from classifiers.lexicon import Lexicon
@@ -38,14 +40,18 @@ __all__ = [
     "Nearest",
     "NearestPrompt",
     "OtherEncoder",
+    "OtherHead",
     "PromptIndex",
     "QueueFull",
+    "SentenceEncoder",
     "Signal",
     "Stored",
     "Subject",
     "Tally",
     "TextChunk",
     "TooManyTokens",
+    "UnsupportedModel",
     "VectorCache",
+    "open_encoder",
     "windows",
 ]

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from classifiers.encoder import Vectors
+from classifiers.scale import SAME as SAME_SCALE
+from classifiers.scale import Scale
 
 STAND_IN = "the author"
 THRESHOLD = -0.02  # about as near to a forgotten aspect as to another counts too
@@ -54,17 +56,21 @@ def wordings(aspects: Sequence[str]) -> list[str]:
 class Aspects:
     """The forgotten aspects of one subject; `vectors` are those of `wordings(aspects)`."""
 
-    def __init__(self, aspects: Sequence[str], vectors: Vectors) -> None:
+    def __init__(self, aspects: Sequence[str], vectors: Vectors, scale: Scale = SAME_SCALE) -> None:
+        self._scale = scale
         size = len(forms(""))
         own, others, everything = np.split(
             vectors, [size * len(aspects), size * (len(aspects) + len(OTHERS))]
         )
         alike = others[::size] @ own[::size].T  # as they are said
-        kept = np.repeat(alike.max(axis=1) < SAME, size)
+        kept = np.repeat(scale.all_to_shared(alike.max(axis=1)) < SAME, size)
         self._own, self._others = np.concatenate([own, everything]), others[kept]
 
     def score(self, asked: Vectors) -> float:
         """How much nearer a sentence is to a forgotten aspect than to any other, at most, in
         [-2, 2]; from THRESHOLD on it asks about one. `asked`: the vectors of masked sentences."""
-        own = (asked @ self._own.T).max(axis=1)
-        return float((own - (asked @ self._others.T).max(axis=1)).max())
+        own, others = (
+            self._scale.all_to_shared((asked @ held.T).max(axis=1))
+            for held in (self._own, self._others)
+        )
+        return float((own - others).max())

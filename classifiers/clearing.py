@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from classifiers.encoder import SHIPPED
 from classifiers.identity import Identities
 from classifiers.index import PromptIndex
 from classifiers.signals import CLEARED, Signal
@@ -31,7 +32,7 @@ class Margin:
 
     `loss`: the share of the prompts at or above their threshold that were cleared at this margin
     in calibration, `high` its upper 95 % bound (one-sided); `rows`: how many there were; `corpus`:
-    hash of what it was calibrated on.
+    hash of what it was calibrated on; `encoder`: the model that it was calibrated with.
     """
 
     margin: float
@@ -39,6 +40,7 @@ class Margin:
     high: float
     rows: int
     corpus: str
+    encoder: str = SHIPPED
 
     def saved(self) -> str:
         """As JSON."""
@@ -55,6 +57,7 @@ def load(path: Path = PACKAGED) -> Margin:
             float(row["high"]),
             int(row["rows"]),
             str(row["corpus"]),
+            str(row.get("encoder", SHIPPED)),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is no margin of the first stage") from error

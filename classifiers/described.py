@@ -12,6 +12,7 @@ from typing import Protocol
 from classifiers import aspects, namesakes, topics
 from classifiers.encoder import Vectors
 from classifiers.mentions import Mentions
+from classifiers.scale import SAME, Scale
 from classifiers.signals import ASPECT, NAME, NAMESAKE, TOPIC, Signal, Subject
 
 Embed = Callable[[Sequence[str]], Vectors]
@@ -25,21 +26,21 @@ class Encode(Protocol):
 
 
 class Described:
-    """The subjects that say anything in a few words."""
+    """The subjects that say anything in a few words; `scale`: that of the encoder's cosines."""
 
-    def __init__(self, subjects: Iterable[Subject], embed: Embed) -> None:
+    def __init__(self, subjects: Iterable[Subject], embed: Embed, scale: Scale = SAME) -> None:
         asked = list(subjects)
-        self._topics = _topics(asked, embed)
+        self._topics = _topics(asked, embed, scale)
         self._aspects: dict[int, tuple[Mentions, aspects.Aspects]] = {}
         self._namesakes: dict[int, tuple[Mentions, namesakes.Namesakes]] = {}
         for one in asked:
             if one.aspects:
                 vectors = embed(aspects.wordings(one.aspects))
                 reader = Mentions(one.names, aspects.STAND_IN)
-                self._aspects[one.id] = (reader, aspects.Aspects(one.aspects, vectors))
+                self._aspects[one.id] = (reader, aspects.Aspects(one.aspects, vectors, scale))
             if one.namesakes:
                 reader = Mentions(one.names, namesakes.STAND_IN)
-                self._namesakes[one.id] = (reader, _namesakes(one, reader, embed))
+                self._namesakes[one.id] = (reader, _namesakes(one, reader, embed, scale))
 
     async def signals(
         self,
@@ -79,15 +80,15 @@ class Described:
         return found
 
 
-def _topics(subjects: Sequence[Subject], embed: Embed) -> topics.Topics | None:
+def _topics(subjects: Sequence[Subject], embed: Embed, scale: Scale) -> topics.Topics | None:
     stated = [(one.id, topic) for one in subjects for topic in one.topics]
     if not stated:
         return None
     vectors = embed([form for _, topic in stated for form in topics.wordings(topic)])
-    return topics.Topics([owner for owner, _ in stated], vectors)
+    return topics.Topics([owner for owner, _ in stated], vectors, scale)
 
 
-def _namesakes(one: Subject, reader: Mentions, embed: Embed) -> namesakes.Namesakes:
+def _namesakes(one: Subject, reader: Mentions, embed: Embed, scale: Scale) -> namesakes.Namesakes:
     stored = [*one.prompts, *one.facts]
     vectors = embed([reader.masked(text) for text in (*one.namesakes, *stored)])
-    return namesakes.Namesakes(one.names, one.namesakes, stored, vectors)
+    return namesakes.Namesakes(one.names, one.namesakes, stored, vectors, scale)

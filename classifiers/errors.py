@@ -2,13 +2,17 @@
 
 ClassifierError
 ├── EncoderUnavailable     prompts need an encoder, and there is none (the extra is missing)
+├── UnsupportedModel       a folder is no sentence-transformers model, or of a kind not supported
 ├── TooManyTokens          a request is longer than the bound on what one request may encode
 ├── QueueFull              the bounded queue of texts to encode has no room
 ├── OtherEncoder           stored embeddings are of another model than the encoder
+├── OtherHead              what was trained or calibrated with another encoder than the one used
 └── Closed                 the encoder was closed
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 INSTALL_HINT = "pip install 'guard-forget[detect]'"
 
@@ -22,6 +26,21 @@ class EncoderUnavailable(ClassifierError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}; install it with: {INSTALL_HINT}")
+
+
+class UnsupportedModel(ClassifierError):
+    """A folder cannot be an encoder; names the file, or folder, and the reason."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file} {reason}")
+
+
+class OtherHead(ClassifierError):
+    """A head, or another thing with figures in it, belongs to another encoder: they say nothing
+    about the one that is used."""
+
+    def __init__(self, what: str, made_with: str, used: str) -> None:
+        super().__init__(f"{what} was made with the encoder {made_with}, not with {used}")
 
 
 class OtherEncoder(ClassifierError):

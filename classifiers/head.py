@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from classifiers.encoder import SHIPPED, model_of
+from classifiers.errors import OtherHead
 from classifiers.profile import Evidence
+from classifiers.scale import SAME, Scale
 
 FEATURES = (
     "cosine", "title", "facts", "name_part", "same_date", "other_date", "others", "typed",
@@ -33,13 +36,15 @@ PACKAGED = Path(__file__).with_name("head.json")
 class Head:
     """`weights` in the order of FEATURES, and `bias`: log-odds. `threshold`: the probability from
     which a prompt counts, at `target` false alarms; `corpora`: hashes of what it was trained and
-    calibrated on."""
+    calibrated on; `encoder`: the model whose cosines it was trained on, and their `scale`."""
 
     weights: tuple[float, ...]
     bias: float
     threshold: float
     target: float
     corpora: Mapping[str, str]
+    encoder: str = SHIPPED
+    scale: Scale = SAME
 
     def probability(self, cosine: float, evidence: Evidence) -> float:
         """In [0, 1]."""
@@ -59,6 +64,8 @@ class Head:
                 "threshold": self.threshold,
                 "target": self.target,
                 "corpora": dict(self.corpora),
+                "encoder": self.encoder,
+                "scale": None if self.scale is SAME else asdict(self.scale),
             },
             indent=1,
         )
@@ -88,9 +95,26 @@ def load(path: Path = PACKAGED) -> Head:
             float(row["threshold"]),
             float(row["target"]),
             dict(row["corpora"]),
+            # Before another encoder was to be had a head said nothing about it.
+            str(row.get("encoder", SHIPPED)),
+            _scale(row.get("scale")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is no detector head") from error
+
+
+def check_encoder(what: str, made_with: str, used: str) -> None:
+    """Raise OtherHead where `what` was made with another model than that of the encoder `used`,
+    given by its name."""
+    if made_with != model_of(used):
+        raise OtherHead(what, made_with, model_of(used))
+
+
+def _scale(row: Mapping[str, list[float]] | None) -> Scale:
+    if row is None:
+        return SAME
+    own, shared = (tuple(map(float, row[side])) for side in ("own", "shared"))
+    return Scale(own, shared)
 
 
 @cache

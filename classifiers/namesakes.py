@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 from classifiers.encoder import Vectors
 from classifiers.profile import NOTABLE, Profile, Prompt
+from classifiers.scale import SAME, Scale
 from classifiers.words import LITTLE, bits, folded, general_bits, stem
 
 STAND_IN = "somebody"
@@ -39,7 +40,9 @@ class Namesakes:
         descriptions: Sequence[str],
         stored: Sequence[str],
         vectors: Vectors,
+        scale: Scale = SAME,
     ) -> None:
+        self._scale = scale
         self._profile = Profile(names, stored)
         own = {word for name in names for word in folded(name)}
         self._told = [_notable(text, own) for text in descriptions]
@@ -61,8 +64,10 @@ class Namesakes:
             for told in self._told
             if told
         ]
-        near = float((asked @ self._descriptions.T).max())
-        rival = float((asked @ self._stored.T).max()) if len(self._stored) else 0.0
+        near = self._scale.to_shared(float((asked @ self._descriptions.T).max()))
+        rival = 0.0
+        if len(self._stored):
+            rival = self._scale.to_shared(float((asked @ self._stored.T).max()))
         if max(shares, default=0.0) >= MOST_TOLD:
             return float(rival < near + NEARER and not _DENIED.search(said))
         if not len(self._stored) or near < NEAR:

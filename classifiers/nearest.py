@@ -18,7 +18,7 @@ from classifiers.clearing import FirstStage, Thresholds
 from classifiers.described import Described
 from classifiers.encoder import Encoder, Vectors
 from classifiers.errors import OtherEncoder, TooManyTokens
-from classifiers.head import Head
+from classifiers.head import Head, packaged
 from classifiers.identity import Identities, judged
 from classifiers.index import PromptIndex
 from classifiers.signals import FACTS, NEAREST_PROMPT, Signal, Stored, Subject
@@ -59,6 +59,7 @@ class NearestPrompt:
     their most similar stored text.
 
     `max_tokens` bounds the tokens, windows' overlaps included, that one call may encode.
+    Every cosine is on the head's scale, and so are thresholds.
     Construction embeds the prompts on the calling thread, those `cache` has not seen; `keys` are
     what it holds of the cache; `head` is the packaged one by default; `verdicts`: of how many
     requests signals are kept. Until `clear_with` there is no first stage, and all is encoded.
@@ -81,6 +82,7 @@ class NearestPrompt:
         self._cache = {} if cache is None else cache
         self._progress = progress
         asked = list(subjects)
+        self._scale = (head or packaged()).scale
         self._thresholds = {one.id: one.threshold for one in asked if one.prompts or one.stored}
         self._with_texts = frozenset(one.id for one in asked if one.texts)
         self._identities = Identities((one for one in asked if one.prompts), head)
@@ -88,7 +90,7 @@ class NearestPrompt:
         stored = {one.id: one.stored for one in asked if one.stored}
         self._index = self._indexed(((one.id, one.prompts) for one in asked), stored)
         self._texts = self._indexed((one.id, one.texts) for one in asked)
-        self._described = Described(asked, self._embedded)
+        self._described = Described(asked, self._embedded, self._scale)
         self._prompts = [(one.id, one.prompts) for one in asked]
         self._verdicts = VerdictCache(verdicts)
         self._tally = tally or Tally()
@@ -199,12 +201,14 @@ class NearestPrompt:
         self, windows: Sequence[str], vectors: Vectors, thresholds: Thresholds
     ) -> list[Signal]:
         allowed = thresholds.subjects
-        found = self._index.search(vectors, allowed=allowed, floor=thresholds.lowest)
+        floor = self._scale.to_own(thresholds.lowest)
+        found = self._index.search(vectors, allowed=allowed, floor=floor)
         near: dict[int, float] = {}
         meant: dict[int, float] = {}
         facts: dict[int, float] = {}
-        for window, vector, row in zip(windows, vectors, found, strict=True):
-            cosine = partial(self._index.cosine, vector)
+        for window, vector, nearby in zip(windows, vectors, found, strict=True):
+            row = [(owner, self._scale.to_shared(score)) for owner, score in nearby]
+            cosine = partial(self._cosine, vector)
             kept, chances = judged(self._identities, window, row, allowed, cosine)
             _raise_to(near, dict(row))
             _raise_to(meant, kept)
@@ -212,6 +216,9 @@ class NearestPrompt:
         asked = {id for id, score in meant.items() if score >= thresholds.cosine[id]}
         told = {id for id, chance in facts.items() if chance >= self._identities.threshold}
         return [*_ranked(NEAREST_PROMPT, near, asked), *_ranked(FACTS, facts, told)]
+
+    def _cosine(self, vector: Vectors, owner: int) -> float:
+        return self._scale.to_shared(self._index.cosine(vector, owner))
 
     async def similar(self, sentences: Sequence[str], subject: int) -> list[float]:
         """For each sentence the largest cosine, in [-1, 1], of a window of it with a text of the
@@ -227,7 +234,7 @@ class NearestPrompt:
         found = await asyncio.to_thread(
             self._texts.search, vectors, allowed=frozenset({subject}), floor=np.inf
         )
-        best = iter([row[0][1] for row in found])
+        best = iter([self._scale.to_shared(row[0][1]) for row in found])
         return [max(next(best) for _ in windows) for windows in chunks]
 
     def _windows(self, texts: Sequence[str]) -> list[str]:

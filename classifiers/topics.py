@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from classifiers.encoder import Vectors
+from classifiers.scale import SAME, Scale
 
 THRESHOLD = 0.6  # chosen on one half of those topics; what it finds on the other is in the docs
 
@@ -24,7 +25,8 @@ def wordings(topic: str) -> tuple[str, ...]:
 class Topics:
     """Many topics with their owners; `vectors` are those of all their wordings, in order."""
 
-    def __init__(self, owners: Sequence[int], vectors: Vectors) -> None:
+    def __init__(self, owners: Sequence[int], vectors: Vectors, scale: Scale = SAME) -> None:
+        self._scale = scale
         self._owners = np.repeat(np.array(owners, dtype=np.int64), len(wordings("")))
         self._vectors = vectors
 
@@ -34,7 +36,7 @@ class Topics:
         mine = np.flatnonzero(np.isin(self._owners, list(allowed)))
         if not len(mine) or not len(asked):
             return {}
-        best = (asked @ self._vectors[mine].T).max(axis=0)
+        best = self._scale.all_to_shared((asked @ self._vectors[mine].T).max(axis=0))
         found: dict[int, float] = {}
         for owner, score in zip(self._owners[mine].tolist(), best.tolist(), strict=True):
             found[owner] = max(score, found.get(owner, -1.0))

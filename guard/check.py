@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from guard.asked import Asked, Turn
 from guard.call import InForce
+from guard.config import DetectSettings
 from guard.detect import BuildNearest, Detector
 from guard.enforcement import Binding, Enforcement
 from guard.errors import RequestError
@@ -155,11 +156,18 @@ class Checker:
         self._runner = asyncio.Runner()
 
     @classmethod
-    def build(cls, policies: PolicySet, *, progress: Progress | None = None) -> Self:
-        """A checker with the packaged encoder, loaded only when a policy has prompts."""
+    def build(
+        cls,
+        policies: PolicySet,
+        *,
+        detect: DetectSettings | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """A checker with the encoder of `detect`, the packaged one without it, loaded only when a
+        policy has prompts."""
         from guard.nearest import LocalNearest
 
-        return cls(policies, LocalNearest(progress=progress).build)
+        return cls(policies, LocalNearest(detect, progress=progress).build)
 
     def check(self, row: Mapping[str, Any]) -> CheckResult:
         """As `check_row`."""

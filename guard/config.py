@@ -158,8 +158,15 @@ class DetectSettings(Section):
     max_tokens: int = Field(
         default=131_072, ge=64, description="tokens of one request that are encoded; more is a 413"
     )
+    encoder: Path | None = Field(
+        default=None,
+        strict=False,
+        description="a sentence-transformers folder in place of the encoder that ships; it needs a "
+        "`head` of its own (see docs/how-it-works.md)",
+    )
     head: Path | None = Field(
         default=None,
+        strict=False,
         description="a head of `guard detector train` in place of the one that ships",
     )
 

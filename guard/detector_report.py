@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from classifiers.head import Head, packaged
+from classifiers.head import Head
 from classifiers.training.bounds import upper_bound
 from classifiers.training.corpus import corpus
 from guard.asked import Asked
 from guard.detect import BuildNearest, Detector, Verdict
 from guard.enforcement import Enforcement
+from guard.nearest import LocalNearest
 from guard.policy import Policy, PolicySet, Progress
 
 _AT_ONCE = 32
@@ -53,7 +54,7 @@ class Report:
 
 
 def detector_report(
-    policies: PolicySet, build_nearest: BuildNearest, *, progress: Progress | None = None
+    policies: PolicySet, local: LocalNearest, *, progress: Progress | None = None
 ) -> Report:
     """Asks every policy's detectors about the probes of the calibration corpus.
 
@@ -61,7 +62,7 @@ def detector_report(
     """
     made = corpus("calibrate", subjects=_PEOPLE)
     texts = list(dict.fromkeys(probe.text for probe in made.probes))
-    verdicts = asyncio.run(_verdicts(policies, build_nearest, texts, progress))
+    verdicts = asyncio.run(_verdicts(policies, local.build, texts, progress))
     flagged: dict[str, int] = {}
     for verdict in verdicts:
         named = [verdict.policy] if verdict.policy else []
@@ -73,7 +74,7 @@ def detector_report(
         len(texts),
         alarms,
         upper_bound(alarms, len(texts)),
-        _head(packaged()),
+        _head(local.head),
         tuple(_policy(policy, flagged.get(policy.name, 0)) for policy in policies.policies),
     )
 
@@ -109,4 +110,9 @@ def _policy(policy: Policy, false_alarms: int) -> PolicyReport:
 
 
 def _head(head: Head) -> dict[str, object]:
-    return {"threshold": head.threshold, "target": head.target, "corpora": dict(head.corpora)}
+    return {
+        "threshold": head.threshold,
+        "target": head.target,
+        "corpora": dict(head.corpora),
+        "encoder": head.encoder,
+    }

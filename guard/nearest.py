@@ -13,10 +13,15 @@ from classifiers import (
     MiniLM,
     Nearest,
     NearestPrompt,
+    OtherHead,
+    SentenceEncoder,
     Tally,
     VectorCache,
 )
-from classifiers.head import load
+from classifiers import clearing as first_stage
+from classifiers.encoder import SHIPPED
+from classifiers.head import Head, check_encoder, load, packaged
+from classifiers.sentence_model import read
 from guard.config import DetectSettings
 from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
@@ -29,7 +34,8 @@ class LocalNearest:
     """Builds the detector of each policy set around one shared encoder.
 
     The encoder is loaded when the first policy with prompts comes, so that a server without any
-    never imports its runtime. Embeddings of prompts are kept from set to set.
+    never imports its runtime. Embeddings of prompts are kept from set to set. Raises DetectorError
+    where the encoder's folder cannot be used, or the head or the first stage is another encoder's.
     """
 
     def __init__(
@@ -43,6 +49,13 @@ class LocalNearest:
         self._stages: FirstStages | None = None
         self.tally = Tally()
         self._lock = threading.Lock()
+        try:
+            self._model = None if self._settings.encoder is None else read(self._settings.encoder)
+            self._head = _head_of(
+                self._settings, SHIPPED if self._model is None else self._model.name
+            )
+        except (ClassifierError, OSError, ValueError) as error:
+            raise DetectorError(f"{type(error).__name__}: {error}") from error
 
     def build(self, policies: PolicySet) -> Nearest | None:
         """The detector of a set; None when no policy has prompts, nor texts that answers are
@@ -65,7 +78,7 @@ class LocalNearest:
                     cache=self._vectors,
                     progress=self._progress,
                     max_tokens=self._settings.max_tokens,
-                    head=load(self._settings.head) if self._settings.head else None,
+                    head=self._head,
                     verdicts=self._settings.verdict_cache_size,
                     tally=self.tally,
                 )
@@ -86,9 +99,16 @@ class LocalNearest:
             with self._lock:
                 if self._lexicon is None:
                     self._lexicon = Lexicon(candidate_words(), self._loaded().encoder)
-            return self._lexicon.near(words, floor)
-        except (ClassifierError, RuntimeError, OSError) as error:
+            scale = self._head.scale
+            found = self._lexicon.near(words, scale.to_own(floor))
+            return {word: scale.to_shared(cosine) for word, cosine in found.items()}
+        except (ClassifierError, RuntimeError, OSError, ValueError) as error:
             raise DetectorError(f"{type(error).__name__}: {error}") from error
+
+    @property
+    def head(self) -> Head:
+        """What weighs facts and similarity."""
+        return self._head
 
     @property
     def counters(self) -> Counters:
@@ -106,7 +126,7 @@ class LocalNearest:
 
     def _loaded(self) -> BatchedEncoder:
         if self._encoder is None:
-            encoder = MiniLM()
+            encoder = MiniLM() if self._model is None else SentenceEncoder(self._model)
             if self._settings.first_stage:
                 self._stages = FirstStages(encoder)
             self._encoder = BatchedEncoder(
@@ -115,3 +135,24 @@ class LocalNearest:
                 cache_size=self._settings.cache_size,
             )
         return self._encoder
+
+
+def _head_of(settings: DetectSettings, encoder: str) -> Head:
+    """The head for an encoder. Raises DetectorError where it, or the first stage, was made with
+    another one, and what `load` does."""
+    head = load(settings.head) if settings.head else packaged()
+    what = f"the head {settings.head}" if settings.head else "the head that ships"
+    try:
+        check_encoder(what, head.encoder, encoder)
+        if settings.first_stage:
+            what = "the first stage"
+            check_encoder(what, first_stage.packaged().encoder, encoder)
+    except OtherHead as error:
+        if what == "the first stage":
+            raise DetectorError(f"{error}: leave out detect.first_stage") from None
+        option = f" --encoder {settings.encoder}" if settings.encoder else ""
+        raise DetectorError(
+            f"{error}. Make one with `guard detector train{option} --out head.json` and name it: "
+            "`detect.head` in the settings, or --head"
+        ) from None
+    return head

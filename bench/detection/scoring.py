@@ -16,6 +16,7 @@ from bench.detection.tofu import Row
 from classifiers import BatchedEncoder, Encoder, NearestPrompt, TextChunk
 from classifiers.batching import content_key
 from classifiers.encoder import Vectors
+from classifiers.head import Head
 from guard.asked import Asked
 from guard.detect import Detector, Verdict, subjects
 from guard.enforcement import Enforcement
@@ -65,13 +66,15 @@ class Remembering:
 class Guard:
     """One policy set in force, and the encoder that all of them share."""
 
-    def __init__(self, policies: Sequence[Policy], encoder: BatchedEncoder) -> None:
+    def __init__(
+        self, policies: Sequence[Policy], encoder: BatchedEncoder, head: Head | None = None
+    ) -> None:
         self.policies = PolicySet(tuple(policies))
         enforcement = Enforcement(self.policies)
         wanted = [
             one for one in subjects(self.policies) if one.prompts or one.topics or one.limited
         ]
-        nearest = NearestPrompt(wanted, encoder) if wanted else None
+        nearest = NearestPrompt(wanted, encoder, head=head) if wanted else None
         self.nearest = nearest
         self._detector = Detector(enforcement, nearest, timeout=600.0)
         self._binding = enforcement.binding(None, "model")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from classifiers.encoder import Vectors
+from classifiers.encoder import SHIPPED, Vectors
 from classifiers.head import Head, features, fitted
 from classifiers.profile import Profile, Prompt
+from classifiers.scale import SAME, Scale
 from classifiers.training.bounds import upper_bound
 from classifiers.training.corpus import Corpus
 
@@ -29,8 +30,8 @@ class Scored:
     kinds: tuple[str, ...]
 
 
-def scored(made: Corpus, embed: Embed) -> Scored:
-    """Features of every probe with its subject."""
+def scored(made: Corpus, embed: Embed, scale: Scale = SAME) -> Scored:
+    """Features of every probe with its subject; `scale`: that of the cosines."""
     profiles = [Profile(one.names, (*one.prompts, *one.answers)) for one in made.subjects]
     prompts = [text for one in made.subjects for text in one.prompts]
     vectors = embed(prompts)
@@ -39,7 +40,7 @@ def scored(made: Corpus, embed: Embed) -> Scored:
     asked = embed([probe.text for probe in made.probes])
     rows = [
         features(
-            float((held[probe.subject] @ vector).max()),
+            scale.to_shared(float((held[probe.subject] @ vector).max())),
             profiles[probe.subject].evidence(Prompt.read(probe.text)),
         )
         for probe, vector in zip(made.probes, asked, strict=True)
@@ -51,19 +52,27 @@ def scored(made: Corpus, embed: Embed) -> Scored:
     )
 
 
-def train(train_on: Corpus, calibrate_on: Corpus, embed: Embed, *, target: float = TARGET) -> Head:
+def train(
+    train_on: Corpus,
+    calibrate_on: Corpus,
+    embed: Embed,
+    *,
+    target: float = TARGET,
+    encoder: str = SHIPPED,
+    scale: Scale = SAME,
+) -> Head:
     """The head of `train_on`, with the threshold that keeps false alarms at `target` on
-    `calibrate_on`."""
-    seen = scored(train_on, embed)
+    `calibrate_on`. `encoder`: the model behind `embed`, and the `scale` of its cosines."""
+    seen = scored(train_on, embed, scale)
     weights, bias = fitted(seen.rows, seen.wanted)
-    head = Head(weights, bias, 0.5, target, {"train": train_on.hash})
+    head = Head(weights, bias, 0.5, target, {"train": train_on.hash}, encoder, scale)
     return calibrated(head, calibrate_on, embed, target=target)
 
 
 def calibrated(head: Head, corpus: Corpus, embed: Embed, *, target: float = TARGET) -> Head:
     """The head with the threshold at which at most `target` of the unwanted probes count, with 95 %
     certainty where there are enough of them."""
-    found = scored(corpus, embed)
+    found = scored(corpus, embed, head.scale)
     chances = probabilities(head, found)[~found.wanted]
     allowed = int(target * len(chances))
     while allowed and upper_bound(allowed, len(chances)) > target:

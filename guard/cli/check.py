@@ -9,7 +9,9 @@ import orjson
 import typer
 
 from guard.check import Checker
+from guard.cli.encoder import EncoderOption, HeadOption
 from guard.cli.progress import progress_bars
+from guard.config import DetectSettings
 from guard.errors import DetectorError, GuardError, PolicyError
 from guard.policy import load_policy_set
 
@@ -20,6 +22,8 @@ def check(
         Path, typer.Option("--in", help='JSON Lines: {"id", "prompt" | "messages" | "output"}.')
     ],
     out: Annotated[Path, typer.Option("--out", help="Where the verdicts go, in the same order.")],
+    encoder: EncoderOption = None,
+    head: HeadOption = None,
 ) -> None:
     """Judge each row by the policies: would the guard flag or filter it?
 
@@ -31,7 +35,11 @@ def check(
         lines = rows.read_bytes().splitlines()
         with progress_bars() as progress:
             found = load_policy_set(policies, progress=progress)
-            with Checker.build(found, progress=progress) as checker, out.open("w") as target:
+            detect = DetectSettings(encoder=encoder, head=head)
+            with (
+                Checker.build(found, detect=detect, progress=progress) as checker,
+                out.open("w") as target,
+            ):
                 flagged = 0
                 for number, line in enumerate(lines, start=1):
                     flagged += _one(checker, rows, number, line, target)

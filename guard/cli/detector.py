@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from classifiers.errors import ClassifierError
+from guard.cli.encoder import EncoderOption, HeadOption
 from guard.cli.guard_model import guard_model
 from guard.cli.progress import progress_bars
+from guard.config import DetectSettings
 from guard.errors import DetectorError, PolicyError
 from guard.policy import AppliesTo, PolicySet, load_policy_set
 
@@ -43,25 +45,36 @@ def train_command(
     subjects: SubjectsOption = 300,
     seed: SeedOption = 0,
     target: TargetOption = 0.001,
+    encoder: EncoderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the head that weighs facts and similarity, from invented people alone.
 
     No policy and no retain data go in: the head is the same for every subject, so that adding or
     withdrawing one trains nothing. The threshold is set on other invented people, asked about in
-    other words. Minutes on one core. Exits with 2 without the `detect` extra.
+    other words. Minutes on one core. With --encoder the head also holds what that encoder's cosines
+    say on the scale that thresholds are stated on, and serves that encoder alone. Exits with 2
+    without the `detect` extra.
     """
-    from classifiers import MiniLM
+    from classifiers import MiniLM, open_encoder
+    from classifiers.encoder import model_of
+    from classifiers.scale import SAME
     from classifiers.training.corpus import corpus
+    from classifiers.training.scale import matched
     from classifiers.training.train import train
 
     parts = [corpus(half, subjects=subjects, seed=seed) for half in ("train", "calibrate")]
     try:
-        head = train(parts[0], parts[1], MiniLM().encode, target=target)
-        out.write_text(head.saved() + "\n")
+        used = open_encoder(encoder)
+        scale = SAME if encoder is None else matched(used.encode, MiniLM().encode, parts[0])
+        made_with = model_of(used.name)
+        trained = train(
+            parts[0], parts[1], used.encode, target=target, encoder=made_with, scale=scale
+        )
+        out.write_text(trained.saved() + "\n")
     except (ClassifierError, OSError) as error:
         raise _misuse(error) from error
-    _told(json.loads(head.saved()), as_json)
+    _told(json.loads(trained.saved()), as_json)
 
 
 @app.command(
@@ -73,20 +86,24 @@ def calibrate_command(
     subjects: SubjectsOption = 300,
     seed: SeedOption = 0,
     target: TargetOption = 0.001,
+    encoder: EncoderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Set a head's threshold anew, for another target or on more invented people.
 
-    Exits with 2 when the file is no head of this version, or without the `detect` extra.
+    Exits with 2 when the file is no head of this version, or of another encoder, or without the
+    `detect` extra.
     """
-    from classifiers import MiniLM
-    from classifiers.head import load
+    from classifiers import open_encoder
+    from classifiers.head import check_encoder, load
     from classifiers.training.corpus import corpus
     from classifiers.training.train import calibrated
 
     made = corpus("calibrate", subjects=subjects, seed=seed)
     try:
-        found = calibrated(load(head), made, MiniLM().encode, target=target)
+        before, used = load(head), open_encoder(encoder)
+        check_encoder(f"the head {head}", before.encoder, used.name)
+        found = calibrated(before, made, used.encode, target=target)
         out.write_text(found.saved() + "\n")
     except (ClassifierError, OSError, ValueError) as error:
         raise _misuse(error) from error
@@ -99,6 +116,8 @@ def report_command(
         Path,
         typer.Argument(exists=True, readable=True, help="A policy file, or a directory of them."),
     ],
+    encoder: EncoderOption = None,
+    head: HeadOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what each policy's detectors rest on, and how often they cry wolf.
@@ -116,9 +135,9 @@ def report_command(
             everybody = tuple(
                 replace(policy, applies_to=AppliesTo(), until=None) for policy in found.policies
             )
-            local = LocalNearest(progress=progress)
+            local = LocalNearest(DetectSettings(encoder=encoder, head=head), progress=progress)
             try:
-                report = detector_report(PolicySet(everybody), local.build, progress=progress)
+                report = detector_report(PolicySet(everybody), local, progress=progress)
             finally:
                 local.close()
         except (PolicyError, DetectorError) as error:

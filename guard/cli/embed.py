@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from guard.cli.encoder import EncoderOption
 from guard.cli.progress import progress_bars
 from guard.errors import PolicyError, UpstreamError
 
@@ -23,16 +24,18 @@ def embed(
         typer.Option(help="A model server, without /v1, that words each prompt anew."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
+    encoder: EncoderOption = None,
 ) -> None:
     """Keep prompts that must be flagged as embeddings alone: an unlearn store as DRAGON has it.
 
     The file holds no word of them, nor of any answer; who has it and the encoder can still guess at
-    them. With --url each prompt is stored in its nearest of four other wordings besides. A key for
-    that server is taken from GUARD_MODEL_API_KEY. Exit code 2: wrong use, or no such server.
+    them. It serves a proxy with the same encoder and no other. With --url each prompt is stored in
+    its nearest of four other wordings besides. A key for that server is taken from
+    GUARD_MODEL_API_KEY. Exit code 2: wrong use, or no such server.
 
     Example: guard embed questions.jsonl --field question --out policies/data/questions.embeddings
     """
-    from classifiers import ClassifierError, MiniLM
+    from classifiers import ClassifierError, open_encoder
     from guard.policy import Embeddings
     from guard.policy.data import load_texts
     from guard.policy.embeddings import write_embeddings
@@ -44,11 +47,11 @@ def embed(
     key = os.environ.get("GUARD_MODEL_API_KEY")
     try:
         texts = load_texts(prompts, field)
-        encoder = MiniLM()
+        used = open_encoder(encoder)
         rows: list[bytes] = []
         write = writer(url, model, key) if url is not None and model is not None else None
         with progress_bars() as progress:
-            for number, one in enumerate(embedded(texts, encoder, write), start=1):
+            for number, one in enumerate(embedded(texts, used, write), start=1):
                 rows.append(one.rows)
                 progress("embedding prompts", number, len(texts))
         held = Embeddings(one.model, one.dimension, b"".join(rows))

@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from guard.cli.encoder import EncoderOption, HeadOption
 from guard.cli.policy_explain import describe, panel
 from guard.cli.policy_tests import TestRow, run_tests
+from guard.config import DetectSettings
 from guard.errors import GuardError, PolicyError, Problem
 from guard.policy import PolicySet, lint, load_policy_set, policy_reference, policy_schema
 from guard.policy import Progress as OnProgress
@@ -105,6 +107,8 @@ def test_command(
     show: Annotated[
         bool, typer.Option("--show", help="Also print the text of each failed test.")
     ] = False,
+    encoder: EncoderOption = None,
+    head: HeadOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the tests of each policy against the real detectors and output filter.
@@ -115,7 +119,8 @@ def test_command(
     policies = _load(path, as_json, name)
     try:
         with _progress(as_json) as progress:
-            rows = list(run_tests(policies, progress))
+            detect = DetectSettings(encoder=encoder, head=head)
+            rows = list(run_tests(policies, progress, detect))
     except GuardError as error:
         typer.echo(f"The tests could not be run: {error}", err=True)
         raise typer.Exit(_FOUND) from error

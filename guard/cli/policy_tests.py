@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from guard.config import DetectSettings
 from guard.policy import AppliesTo, Expectation, Policy, PolicySet, PolicyTest, Progress
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class TestRow:
         return {**row, "text": self.text} if show else row
 
 
-def run_tests(policies: PolicySet, progress: Progress) -> Iterator[TestRow]:
+def run_tests(
+    policies: PolicySet, progress: Progress, detect: DetectSettings | None = None
+) -> Iterator[TestRow]:
     """Each policy alone, as if enforced today on everybody, whatever its mode, dates and keys.
 
     Alone, since a test says what its own policy must catch and leave, not what others do.
@@ -67,7 +70,7 @@ def run_tests(policies: PolicySet, progress: Progress) -> Iterator[TestRow]:
             continue
         # The checker asks for no model and no key, so nobody may be left out.
         acting = replace(policy, mode="enforce", until=None, applies_to=AppliesTo())
-        with Checker.build(PolicySet((acting,)), progress=progress) as checker:
+        with Checker.build(PolicySet((acting,)), detect=detect, progress=progress) as checker:
             for index, test in enumerate(policy.tests):
                 yield _run(checker, policy, index, test)
                 done += 1

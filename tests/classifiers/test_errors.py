@@ -1,6 +1,16 @@
+from pathlib import Path
+
 import pytest
 
-from classifiers import ClassifierError, Closed, EncoderUnavailable, QueueFull, TooManyTokens
+from classifiers import (
+    ClassifierError,
+    Closed,
+    EncoderUnavailable,
+    OtherHead,
+    QueueFull,
+    TooManyTokens,
+    UnsupportedModel,
+)
 from classifiers.optional import optional
 
 
@@ -11,6 +21,8 @@ from classifiers.optional import optional
         (QueueFull(9, 8), "at most 8"),
         (TooManyTokens(513, 512), "513 tokens"),
         (Closed(), "closed"),
+        (UnsupportedModel(Path("m/config.json"), "is missing"), "m/config.json is missing"),
+        (OtherHead("the head", "a@1", "b@2"), "the encoder a@1, not with b@2"),
     ],
 )
 def test_every_error_is_of_the_tree_and_says_what_an_operator_needs(error, says):

@@ -46,7 +46,7 @@ class Counting:
 
 @pytest.fixture(autouse=True)
 def cheap_encoder(monkeypatch):
-    for place in ("classifiers.MiniLM", "guard.nearest.MiniLM"):
+    for place in ("classifiers.encoder.MiniLM", "guard.nearest.MiniLM"):
         monkeypatch.setattr(place, Counting)
 
 

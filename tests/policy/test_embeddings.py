@@ -102,7 +102,7 @@ def test_prompts_become_embeddings_that_flag_them_and_hold_none_of_their_words(
     tmp_path: Path, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = MiniLM()  # one, since it takes its time to begin
-    monkeypatch.setattr("classifiers.MiniLM", lambda: encoder)
+    monkeypatch.setattr("classifiers.encoder.MiniLM", lambda: encoder)
     monkeypatch.setattr("guard.nearest.MiniLM", lambda: encoder)
     other = "Which person looks after Ravensmoor's lighthouse?"
     upstream.always(Reply.json(chat_completion(other, "What is for lunch?", "", QUESTION)))
