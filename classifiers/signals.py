@@ -11,6 +11,7 @@ FACTS = "facts"
 TOPIC = "topic"
 ASPECT = "aspect"
 NAMESAKE = "namesake"
+HIDDEN = "hidden"
 MENTION = "mention"
 """A name that settles nothing by itself: what is asked of its bearer decides. Never fired."""
 CLEARED = "cleared"
@@ -21,10 +22,10 @@ class Signal:
     """What one detector says about one subject.
 
     `name` is the detector, `subject` the id of a `Subject`, `score` in the detector's own scale
-    (names: 1.0; near names: the share found; nearest prompt and topic: cosine in [-1, 1]; facts:
-    probability in [0, 1]; aspect: how much nearer a forgotten one is than any other; namesake: how
-    sure it is that one is meant, in [0, 1]; cleared: the largest static cosine), `fired` whether it
-    reached the threshold: a namesake and what is cleared never do.
+    (names: 1.0; near names: the share found; nearest prompt and topic: cosine in [-1, 1]; facts and
+    hidden: probability in [0, 1]; aspect: how much nearer a forgotten one is than any other;
+    namesake: how sure it is that one is meant, in [0, 1]; cleared: the largest static cosine),
+    `fired` whether it reached the threshold: a namesake and what is cleared never do.
     """
 
     name: str

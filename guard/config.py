@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -135,6 +135,26 @@ class RerouteSettings(Section):
         return url and url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 
+class HiddenStateSettings(Section):
+    """Detection by the served model's own hidden states, as GUARD has it."""
+
+    model: Path | None = Field(
+        default=None,
+        strict=False,
+        description="the served model in the transformers layout; runs once more, on the "
+        "processor, for every prompt",
+    )
+    heads: Path | None = Field(
+        default=None, strict=False, description="what `guard detector hidden` wrote for it"
+    )
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.model is None) != (self.heads is None):
+            raise ValueError("give both model and heads, or neither")
+        return self
+
+
 class DetectSettings(Section):
     """The prompt detectors."""
 
@@ -169,6 +189,7 @@ class DetectSettings(Section):
         strict=False,
         description="a head of `guard detector train` in place of the one that ships",
     )
+    hidden_states: HiddenStateSettings = HiddenStateSettings()
 
 
 class LimitSettings(Section):

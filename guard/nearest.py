@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -19,15 +20,20 @@ from classifiers import (
     VectorCache,
 )
 from classifiers import clearing as first_stage
-from classifiers.encoder import SHIPPED
+from classifiers.encoder import SHIPPED, Encoder
 from classifiers.head import Head, check_encoder, load, packaged
+from classifiers.hidden_states import HiddenStates
 from classifiers.sentence_model import read
 from guard.config import DetectSettings
 from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
 from guard.first_stage import FirstStages
+from guard.hidden.detecting import WithHidden
+from guard.hidden.training import kept
 from guard.policy import PolicySet, Progress
 from guard.restrict.soft import candidate_words
+
+log = logging.getLogger("guard.nearest")
 
 
 class LocalNearest:
@@ -36,6 +42,7 @@ class LocalNearest:
     The encoder is loaded when the first policy with prompts comes, so that a server without any
     never imports its runtime. Embeddings of prompts are kept from set to set. Raises DetectorError
     where the encoder's folder cannot be used, or the head or the first stage is another encoder's.
+    With `hidden_states` the served model is loaded too, and its classifiers speak beside.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class LocalNearest:
         self._settings = settings or DetectSettings()
         self._progress = progress
         self._encoder: BatchedEncoder | None = None
+        self._hidden: BatchedEncoder | None = None
         self._vectors = VectorCache()
         self._lexicon: Lexicon | None = None
         self._stages: FirstStages | None = None
@@ -87,7 +95,7 @@ class LocalNearest:
             except (ClassifierError, RuntimeError, OSError, ValueError) as error:
                 raise DetectorError(f"{type(error).__name__}: {error}") from error
             self._vectors.keep_only(nearest.keys)
-            return nearest
+            return self._with_hidden(nearest, policies)
 
     def near_words(self, words: Sequence[str], floor: float) -> dict[str, float]:
         """Words of general English whose embedding has a cosine of `floor` or more with one of
@@ -121,19 +129,39 @@ class LocalNearest:
             self._stages.close()
         if self._lexicon is not None:
             self._lexicon.close()
-        if self._encoder is not None:
-            self._encoder.close()
+        for encoder in (self._encoder, self._hidden):
+            if encoder is not None:
+                encoder.close()
+
+    def _with_hidden(self, nearest: Nearest, policies: PolicySet) -> Nearest:
+        """The detector, with the classifiers of the policies that have one in `hidden_states`."""
+        settings = self._settings.hidden_states
+        if settings.model is None or settings.heads is None:
+            return nearest
+        try:
+            if self._hidden is None:
+                self._hidden = self._batched(HiddenStates(settings.model))
+        except (ClassifierError, RuntimeError, OSError, ValueError) as error:
+            raise DetectorError(f"{type(error).__name__}: {error}") from error
+        model = self._hidden.encoder.name
+        found = kept(settings.heads, policies.policies, model)
+        without = sorted(policy.name for policy in policies.policies if policy.name not in found)
+        if without:
+            log.warning("no classifier of hidden states for: %s", ", ".join(without))
+        places = {policy.name: place for place, policy in enumerate(policies.policies)}
+        classifiers = {places[name]: one for name, one in found.items()}
+        return WithHidden(nearest, self._hidden, classifiers, max_tokens=self._settings.max_tokens)
+
+    def _batched(self, encoder: Encoder) -> BatchedEncoder:
+        settings = self._settings
+        return BatchedEncoder(encoder, max_queue=settings.max_queue, cache_size=settings.cache_size)
 
     def _loaded(self) -> BatchedEncoder:
         if self._encoder is None:
             encoder = MiniLM() if self._model is None else SentenceEncoder(self._model)
             if self._settings.first_stage:
                 self._stages = FirstStages(encoder)
-            self._encoder = BatchedEncoder(
-                encoder,
-                max_queue=self._settings.max_queue,
-                cache_size=self._settings.cache_size,
-            )
+            self._encoder = self._batched(encoder)
         return self._encoder
 
 

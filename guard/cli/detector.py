@@ -12,6 +12,7 @@ import typer
 from classifiers.errors import ClassifierError
 from guard.cli.encoder import EncoderOption, HeadOption
 from guard.cli.guard_model import guard_model
+from guard.cli.hidden import hidden
 from guard.cli.progress import progress_bars
 from guard.config import DetectSettings
 from guard.errors import DetectorError, PolicyError
@@ -27,6 +28,10 @@ app.command(
     "guard-model",
     epilog="Example: guard detector guard-model --model models/llama --out guard-model",
 )(guard_model)
+app.command(
+    "hidden",
+    epilog="Example: guard detector hidden --policies policies --model models/llama --out heads",
+)(hidden)
 
 OutOption = Annotated[Path, typer.Option("--out", help="Where the head goes, as JSON.")]
 TargetOption = Annotated[
