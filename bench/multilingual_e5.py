@@ -66,7 +66,7 @@ def unpacked(data: bytes, at: int, count: int) -> Weights:
     rows = np.frombuffer(data, np.uint8, count // BLOCK * 18, at).reshape(-1, 18)
     scale = rows[:, :2].copy().view("<f2").astype(np.float32)
     both = np.concatenate([rows[:, 2:] & 15, rows[:, 2:] >> 4], axis=1)
-    return ((both.astype(np.float32) - 8.0) * scale).reshape(-1)
+    return np.asarray(((both.astype(np.float32) - 8.0) * scale).reshape(-1), dtype=np.float32)
 
 
 def main() -> None:

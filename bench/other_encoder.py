@@ -12,7 +12,6 @@ and what both are in four languages. Thresholds are those that ship, and the hea
 from __future__ import annotations
 
 import argparse
-import asyncio
 import csv
 import json
 import time
@@ -29,12 +28,14 @@ from bench.machine import machine, versions
 from classifiers import BatchedEncoder, SentenceEncoder, open_encoder
 from classifiers.head import Head, check_encoder, load, packaged
 from guard.policy import Policy
+from guard.policy.compiled import Match
 
 RESULT = Path("bench/results/other_encoder.json")
 LANGUAGES = Path(__file__).with_name("languages.csv")
 SPLIT = "forget10"
 GENERAL = 2000
 SPEED_ROWS = 200
+SIMILARITIES = (0.8, 0.6, 0.5)
 
 
 def arm(encoder: SentenceEncoder, head: Head, data: Path, general: Path | None) -> dict[str, Any]:
@@ -74,26 +75,33 @@ def flagged(guard: Guard, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def languages(encoder: BatchedEncoder, head: Head) -> dict[str, Any]:
-    """By language how many translations of stored questions are flagged, and how many of others;
-    and the share of each at any threshold that lets one of the others through."""
+    """By language, and by `match.similarity`, how many translations of stored questions are flagged
+    and how many of others; their cosines (least, median, largest), and what share of those with
+    stored ones lie above all with others."""
     with LANGUAGES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     asked = tuple(row["en"] for row in rows if row["kind"] == "stored")
-    guard = Guard([Policy(name="stored", prompts=asked)], encoder, head)
-    assert guard.nearest is not None
+    guards = {
+        similarity: Guard(
+            [Policy(name="stored", prompts=asked, match=Match(similarity=similarity))],
+            encoder,
+            head,
+        )
+        for similarity in SIMILARITIES
+    }
     found: dict[str, Any] = {}
     for language in list(rows[0])[1:]:
-        parts = {}
+        flags: dict[str, dict[str, int]] = {}
         cosines: dict[str, list[float]] = {}
         for kind in ("stored", "other"):
-            texts = [row[language] for row in rows if row["kind"] == kind]
-            parts[kind] = flagged(guard, [Row(text) for text in texts])
-            cosines[kind] = [
-                asyncio.run(guard.nearest.score([text], frozenset({0})))[0].score for text in texts
-            ]
+            texts = [Row(row[language]) for row in rows if row["kind"] == kind]
+            verdicts = {similarity: guard.ask(texts) for similarity, guard in guards.items()}
+            flags[kind] = {str(s): sum(one.flagged for one in v) for s, v in verdicts.items()}
+            cosines[kind] = [v.signals["nearest_prompt"] for v in verdicts[SIMILARITIES[0]]]
         highest = max(cosines["other"])
         found[language] = {
-            **parts,
+            "rows": len(asked),
+            "flagged": flags,
             "cosines": {
                 kind: np.quantile(c, (0, 0.5, 1)).round(3).tolist() for kind, c in cosines.items()
             },
@@ -124,17 +132,28 @@ def main() -> None:
     parser.add_argument("head", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--general", type=Path)
+    parser.add_argument("--only-languages", action="store_true", help="into the result there is")
     options = parser.parse_args()
     head = load(options.head)
     other = open_encoder(options.folder)
     check_encoder(str(options.head), head.encoder, other.name)
+    if options.only_languages:
+        result = json.loads(RESULT.read_text())
+        for held, encoder, used in zip(
+            result["arms"], (open_encoder(), other), (packaged(), head), strict=True
+        ):
+            batched = BatchedEncoder(encoder)
+            held["languages"] = languages(batched, used)
+            batched.close()
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        return
     arms = [
         arm(encoder, used, options.data, options.general)
         for encoder, used in ((open_encoder(), packaged()), (other, head))
     ]
     result = {
         "machine": machine(),
-        "versions": versions("openvino", "tokenizers"),
+        "versions": versions(("openvino", "tokenizers")),
         "scale": json.loads(head.saved())["scale"],
         "head": {"threshold": head.threshold, "target": head.target},
         "arms": arms,
