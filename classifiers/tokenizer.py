@@ -39,8 +39,8 @@ class SentenceTokenizer:
 
     @property
     def added(self) -> int:
-        """Tokens that every text has besides its own: markers and prompt, at least one too many
-        where the prompt's last and the text's first are one."""
+        """Tokens that every text has besides its own: markers and prompt. One or two too many
+        where the prompt's last piece and the text's first are read as one."""
         return len(self._before) + len(self._after)
 
     @property
