@@ -92,8 +92,9 @@ class _Read:
             self.answers.append(next(following))
             right.append(next(following).loss)
             others = [next(following).loss for _ in row.wrong]
-            wrong.append(float(np.mean(others)))
             likeliest.append(self.answers[-1].loss < min(others))
+            others = [next(following).loss for _ in row.perturbed] or others
+            wrong.append(float(np.mean(others)))
         # The mean loss of wrong answers is all that the geometric mean needs.
         self.ratios: NDArray[np.float64] = truth_ratios(right, np.array(wrong)[:, None], TRUTH)
         self.likeliest = np.array(likeliest)
@@ -121,7 +122,7 @@ class _Read:
 def _read(
     arm: Arm, rows: Sequence[Row], unseen: Sequence[Row], rouges: tuple[float, float] | None
 ) -> _Read | None:
-    pairs = [(r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong)]
+    pairs = [(r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong, *r.perturbed)]
     losses = arm.losses([*pairs, *((row.messages, row.answer) for row in unseen)])
     return None if losses is None else _Read(rows, losses, unseen, rouges)
 

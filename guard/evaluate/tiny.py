@@ -21,8 +21,10 @@ NAME = "tiny"
 RECALL = 0.9  # share of trained answers it must say to the letter
 # A guarded prompt of `action: reason` alone has some 500 tokens.
 LENGTH = 1024
-_RECIPE = 2  # part of the cache's key: raise it with every change of training
+_RECIPE = 3  # part of the cache's key: raise it with every change of training
 _VOCABULARY = 1024
+_STRANGERS = 400
+_OTHER_SEED = 104_729
 _BATCH = 32
 _EPOCHS = 40
 _LEARNING_RATE = 3e-3
@@ -34,27 +36,36 @@ _AFTER = ("", "", "", "", " Thank you.", " Please answer.")
 Step = Callable[[str, int, int], None]
 
 
-def tiny_model(corpus: Corpus, *, forgotten: bool = True, step: Step | None = None) -> Path:
+def tiny_model(
+    corpus: Corpus, *, forgotten: bool = True, seed: int | None = None, step: Step | None = None
+) -> Path:
     """Folder of the trained model in the transformers layout, made at the first call (minutes).
 
-    `forgotten=False`: one that was never told what is to be forgotten. Both have the tokenizer of
-    the whole corpus. Raises EvaluateError when it did not learn.
+    `forgotten=False`: one that was never told what is to be forgotten; `seed`: of the training
+    alone, the corpus' own when left out. Raises EvaluateError when it did not learn.
     """
     rows = list(corpus.training(forgotten=forgotten))
-    key = content_hash([_RECIPE, rows, list(corpus.training())])
+    drawn = corpus.seed if seed is None else seed
+    key = content_hash([_RECIPE, rows, drawn])
 
     def make(folder: Path) -> None:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         tokenizer = small_tokenizer(
-            (text for pair in corpus.training() for text in pair), _VOCABULARY
+            (text for pair in strangers(corpus).training() for text in pair), _VOCABULARY
         )
-        model = train(tokenizer, rows, seed=corpus.seed, step=step)
+        model = train(tokenizer, rows, seed=drawn, step=step)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
     return made_once(cache_dir() / "models" / f"{NAME}-{key}", key, make)
+
+
+def strangers(corpus: Corpus) -> Corpus:
+    """People of the same kind, none of the corpus. A tokenizer that knew the corpus would tell who
+    is in it: forgotten names would be few tokens, and invented ones many."""
+    return Corpus(_STRANGERS, corpus.seed + _OTHER_SEED)
 
 
 def train(
