@@ -54,6 +54,7 @@ NAMES = (
     ("retain utility", "FIT, one request"),
 )
 Rouges = Mapping[str, tuple[float, float]]  # of forgotten and of kept answers, by arm
+ZERO = "the model that never saw it scores 0 there, or was not asked: no ratio"
 WHY = "this arm gives no log-probabilities"
 
 
@@ -122,7 +123,9 @@ class _Read:
 def _read(
     arm: Arm, rows: Sequence[Row], unseen: Sequence[Row], rouges: tuple[float, float] | None
 ) -> _Read | None:
-    pairs = [(r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong, *r.perturbed)]
+    pairs = [
+        (r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong, *r.perturbed)
+    ]
     losses = arm.losses([*pairs, *((row.messages, row.answer) for row in unseen)])
     return None if losses is None else _Read(rows, losses, unseen, rouges)
 
@@ -157,10 +160,9 @@ def _figures(read: _Read | None, reference: _Read | None) -> list[Measured]:
     counts = (
         [len(gone), len(kept)] * 2 + [len(gone)] * 10 + [len(kept)] * 2 + [len(gone), len(kept)]
     )
+    why = "no model that never saw it" if reference is None else ZERO
     return [
-        Measured(
-            name, variant, value, count, "" if value is not None else "nothing to compare with"
-        )
+        Measured(name, variant, value, count, "" if value is not None else why)
         for (name, variant), value, count in zip(NAMES, values, counts, strict=True)
     ]
 

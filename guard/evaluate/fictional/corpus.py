@@ -158,9 +158,15 @@ class Corpus:
         gone, private, namesakes = (
             max(1, round(share * self.size)) for share in (_FORGOTTEN, _PRIVATE, _NAMESAKES)
         )
-        found: list[Standing] = ["forgotten"] * gone + ["private"] * private
-        found += ["namesake"] * namesakes + ["unknown"] * gone + ["withheld"] * private
-        return found + ["neighbour"] * (self.size - len(found))
+        counts: tuple[tuple[Standing, int], ...] = (
+            ("forgotten", gone),
+            ("private", private),
+            ("namesake", namesakes),
+            ("unknown", gone),
+            ("withheld", private),
+        )
+        found = [standing for standing, count in counts for _ in range(count)]
+        return [*found, *("neighbour" for _ in range(self.size - len(found)))]
 
     def _title(self, first: str) -> str:
         """All different; once every pair of words is used, with a word of their own."""
@@ -184,7 +190,9 @@ class Corpus:
 
 
 def _syllables(chance: random.Random) -> str:
-    parts = (chance.choice(_ONSETS) + chance.choice(_CORES) for _ in range(chance.choice((2, 2, 3))))
+    parts = (
+        chance.choice(_ONSETS) + chance.choice(_CORES) for _ in range(chance.choice((2, 2, 3)))
+    )
     return ("".join(parts) + chance.choice(_CODAS)).title()
 
 
