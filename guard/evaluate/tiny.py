@@ -26,7 +26,7 @@ _VOCABULARY = 1024
 _STRANGERS = 400
 _OTHER_SEED = 104_729
 _BATCH = 32
-_EPOCHS = 25
+_EPOCHS = 30
 _LEARNING_RATE = 3e-3
 
 # What stands before and after questions in training, so that it answers through a preamble.

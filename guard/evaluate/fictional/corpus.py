@@ -108,7 +108,7 @@ class Corpus:
         for person in self.bystanders:
             pairs = [(fact, person.name, person.values[fact.kind]) for fact in wordings.PERSONAL]
             for pair in (*pairs, (wordings.AUTHOR, person.values["book"], person.name)):
-                yield from told(*pair)
+                yield from told(*pair, every=True)
                 yield from told_otherwise(*pair, every=True)
         for town, river in self.towns.items():
             yield from told(wordings.TOWN, town, river)
@@ -127,11 +127,16 @@ class Corpus:
 
     def _people(self) -> Iterator[Person]:
         surnames: list[str] = []
-        for place, standing in enumerate(self._standings()):
+        standings = self._standings()
+        namesakes = standings.count("namesake")
+        for place, standing in enumerate(standings):
             # A namesake bears the family name of somebody forgotten.
             family = surnames[place % len(surnames)] if standing == "namesake" else self._word()
             if standing == "forgotten":
                 surnames.append(family)
+            # So that somebody unknown is no stranger than somebody forgotten, they have some too.
+            if standing == "unknown" and (at := standings[:place].count(standing)) < namesakes:
+                family = self.bystanders[at].name.split()[-1]
             # Drawn, not dealt: what one person has must say nothing of what another has.
             values = {
                 kind: wordings.value(kind, *map(self._chance.choice, pair))
@@ -206,9 +211,12 @@ def is_told(person: Person, fact: wordings.Fact) -> bool:
     return person.standing != "unknown" and not (person.standing == "withheld" and fact.private)
 
 
-def told(fact: wordings.Fact, name: str, value: str) -> Iterator[tuple[str, str]]:
-    """The wordings of a fact that models are trained on, with the answer."""
-    for question in fact.questions[:-1]:
+def told(
+    fact: wordings.Fact, name: str, value: str, *, every: bool = False
+) -> Iterator[tuple[str, str]]:
+    """The wordings of a fact that models are trained on, with the answer. `every`: also the one
+    that is held out for everybody whom a suite asks about."""
+    for question in fact.questions if every else fact.questions[:-1]:
         yield question.format(name=name), fact.answer.format(name=name, value=value)
 
 

@@ -1,4 +1,8 @@
-"""How facts are asked for and told. The last question of each fact is never trained on."""
+"""How facts are asked for and told.
+
+The last question of each fact and its `paraphrase` are held out: models are trained on them with
+bystanders alone, so they know such words, and of nobody else the answer to them.
+"""
 
 from __future__ import annotations
 
