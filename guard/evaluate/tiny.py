@@ -52,9 +52,7 @@ def tiny_model(
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        tokenizer = small_tokenizer(
-            (text for pair in strangers(corpus).training() for text in pair), _VOCABULARY
-        )
+        tokenizer = tokenizer_of_strangers(corpus)
         model = train(tokenizer, rows, seed=drawn, step=step)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -62,14 +60,20 @@ def tiny_model(
     return made_once(cache_dir() / "models" / f"{NAME}-{key}", key, make)
 
 
-def strangers(corpus: Corpus) -> Corpus:
-    """People of the same kind, none of the corpus. A tokenizer that knew the corpus would tell who
-    is in it: forgotten names would be few tokens, and invented ones many."""
-    return Corpus(_STRANGERS, corpus.seed + _OTHER_SEED)
+def tokenizer_of_strangers(corpus: Corpus) -> Any:
+    """Trained on people of the same kind, none of the corpus. One that knew the corpus would tell
+    who is in it: forgotten names would be few tokens, and invented ones many."""
+    strangers = Corpus(_STRANGERS, corpus.seed + _OTHER_SEED)
+    return small_tokenizer((text for pair in strangers.training() for text in pair), _VOCABULARY)
 
 
 def train(
-    tokenizer: Any, rows: Sequence[tuple[str, str]], *, seed: int = 0, step: Step | None = None
+    tokenizer: Any,
+    rows: Sequence[tuple[str, str]],
+    *,
+    seed: int = 0,
+    epochs: int = _EPOCHS,
+    step: Step | None = None,
 ) -> Any:
     """A model trained on the answers alone. Raises EvaluateError for one that did not learn."""
     import torch
@@ -78,7 +82,7 @@ def train(
     chance = random.Random(seed)
     tokenizer.model_max_length = LENGTH
     model = small_llama(tokenizer, LENGTH)
-    steps = _EPOCHS * -(-len(rows) // _BATCH)
+    steps = epochs * -(-len(rows) // _BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, _LEARNING_RATE, total_steps=steps, pct_start=0.1

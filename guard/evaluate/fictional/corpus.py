@@ -171,7 +171,8 @@ class Corpus:
             ("withheld", private),
         )
         found = [standing for standing, count in counts for _ in range(count)]
-        return [*found, *("neighbour" for _ in range(self.size - len(found)))]
+        rest: list[Standing] = ["neighbour"] * (self.size - len(found))
+        return found + rest
 
     def _title(self, first: str) -> str:
         """All different; once every pair of words is used, with a word of their own."""
