@@ -110,6 +110,30 @@ def test_a_suite_that_only_forgets(bare: Local, small_suite: Suite, tmp_path: Pa
     assert "names, in context" in (tmp_path / "report" / PAGE).read_text("utf-8")
 
 
+def test_open_rows_beside_others(bare: Local, small_suite: Suite, tmp_path: Path) -> None:
+    """Policies' tests have no right answers: figures that need one are those of the other rows, and
+    nothing is there to relearn from."""
+    named = [row for row in small_suite.rows if row.part == "names"]
+    rows = [replace(row, answer="", key="", wrong=(), forbidden=(FORBIDDEN_NAME,)) for row in named]
+    chosen = [a for a in WEIGHT_ATTACKS if a.name in ("8 bits", "relearning: forget")]
+    plan = Plan(
+        arms=[bare],
+        suites=[small_suite, Suite("open", tuple(rows), "", "")],
+        attacks=[PLAIN],
+        weight_attacks=chosen,
+        undefended="bare",
+        unseen=[replace(row, subject=f"new {row.subject}") for row in named],
+        sampling=Sampling(40),
+    )
+    result = compare(plan, Answers(tmp_path))
+    assert result.unfit == [("open", "relearning: forget")]
+    found = {m.metric: m for m in result.figures["bare"]}
+    assert found["ROUGE-L, forgotten"].count == len(
+        [row for row in small_suite.rows if row.goal == "forget"]
+    )
+    assert found["REMIND level, forgotten"].value is not None
+
+
 def test_each_policy_has_a_verdict_of_its_own(
     bare: Local, small_suite: Suite, tmp_path: Path
 ) -> None:
