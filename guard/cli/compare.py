@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -12,6 +13,9 @@ from rich.table import Table
 
 from guard.cli.progress import progress_bars
 from guard.errors import GuardError
+
+if TYPE_CHECKING:
+    from guard.evaluate.compare import Plan, Progress
 
 
 def compare(
@@ -31,6 +35,14 @@ def compare(
         int, typer.Option(min=8, help="With --tiny: how many people are invented.")
     ] = 14,
     seed: Annotated[int, typer.Option(help="With --tiny: of the corpus and of the model.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="With --tiny: runs, each with the next seed, so another corpus and model; the "
+            "report of each is in a folder of its own, beside seeds.html with mean and spread.",
+        ),
+    ] = 1,
     attack_rows: Annotated[
         int, typer.Option(min=1, help="With --tiny: questions a part under each attack.")
     ] = 4,
@@ -48,39 +60,60 @@ def compare(
     Example: guard compare --tiny --out comparison
     """
     from guard.demo.process import signals_end_the_block
-    from guard.evaluate.answers import Answers
     from guard.evaluate.building import plan_of
-    from guard.evaluate.compare import compare as run
     from guard.evaluate.provenance import command_line
-    from guard.evaluate.report import PAGE, write_report
+    from guard.evaluate.report import PAGE
+    from guard.evaluate.report.seeds import SEEDS_PAGE, write_seeds
     from guard.evaluate.settings import load_compare_settings
     from guard.evaluate.tiny_comparison import tiny_plan
 
     if (config is None) == (not tiny):
         typer.echo("give either --config or --tiny", err=True)
         raise typer.Exit(2)
+    if config is not None and seeds > 1:
+        typer.echo("--seeds goes with --tiny", err=True)
+        raise typer.Exit(2)
+    reports: dict[int, dict[str, Any]] = {}
     try:
         # A run that is told to end takes its servers with it.
         with signals_end_the_block(), progress_bars() as progress:
-            if config is not None:
-                planned = plan_of(load_compare_settings(config), config.parent)
-            else:
-                planned = tiny_plan(
-                    out, people=people, seed=seed, attack_rows=attack_rows, step=progress
-                )
-            with planned as plan:
-                result = run(plan, Answers(out / "answers", progress), progress)
-        data = write_report(out, result, command=command_line(), show_leaks=show_leaks)
+            for drawn in range(seed, seed + seeds):
+                folder = out if seeds == 1 else out / f"seed-{drawn}"
+                if config is not None:
+                    planned = plan_of(load_compare_settings(config), config.parent)
+                else:
+                    planned = tiny_plan(
+                        folder, people=people, seed=drawn, attack_rows=attack_rows, step=progress
+                    )
+                reports[drawn] = _run(planned, folder, progress, show_leaks)
+        summary: Any = reports[seed]["summary"]
+        if seeds > 1:
+            summary = write_seeds(out, reports, command=command_line())
     except GuardError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
+    page = out / (PAGE if seeds == 1 else SEEDS_PAGE)
     if as_json:
-        summary = {"report": str(out / PAGE), "summary": data["summary"]}
-        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
+        told = {"report": str(page), "summary": summary}
+        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(data["summary"])
-        typer.echo(f"The report is in {out / PAGE}")
-    raise typer.Exit(0 if any(cell["signal"] for cell in data["cells"]) else 1)
+        _show(reports[seed]["summary"])
+        typer.echo(f"The report is in {page}")
+    known = all(any(cell["signal"] for cell in found["cells"]) for found in reports.values())
+    raise typer.Exit(0 if known else 1)
+
+
+def _run(
+    planned: AbstractContextManager[Plan], out: Path, progress: Progress, show_leaks: bool
+) -> dict[str, Any]:
+    from guard.evaluate.answers import Answers
+    from guard.evaluate.compare import compare as run
+    from guard.evaluate.provenance import command_line
+    from guard.evaluate.report import write_report
+
+    with planned as plan:
+        result = run(plan, Answers(out / "answers", progress), progress)
+    return write_report(out, result, command=command_line(), show_leaks=show_leaks)
 
 
 def _show(summary: list[dict[str, object]]) -> None:

@@ -200,6 +200,10 @@ def _choices(arm: Arm, rows: Sequence[Row]) -> Iterator[Scored]:
 def _by_weights(result: Comparison, model: Local, attack: WeightAttack, answers: Answers) -> None:
     for suite in result.plan.suites:
         change, rows = attack.prepare(suite.rows)
+        if not rows:
+            if (suite.name, attack.name) not in result.unfit:
+                result.unfit.append((suite.name, attack.name))
+            continue
         attacked = model.changed(f"{attack.name}, {suite.hash}", change)
         context = Context(suite.rows, result.plan.sampling)
         forgotten = [row for row in rows if row.goal == "forget"]

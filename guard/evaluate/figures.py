@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from guard.evaluate.answer_figures import answer_figures, rouge_sides
+from guard.evaluate.answer_figures import Answered, answer_figures, rouge_sides
 from guard.evaluate.dragon_figures import dragon_figures
 from guard.evaluate.emphasis_figures import emphasis_figures
 from guard.evaluate.metrics import Measured
@@ -22,12 +22,13 @@ Progress = Callable[[str, int, int], None]
 
 def all_figures(result: Comparison, progress: Progress) -> dict[str, list[Measured]]:
     """By arm, once every arm has been asked."""
-    plan, plain = result.plan, result.plain
+    plan = result.plan
+    plain = {name: _told(answered) for name, answered in result.plain.items()}
     bare = plain.get(plan.undefended, [])
     rouges = {name: sides for name, rows in plain.items() if (sides := rouge_sides(rows))}
     progress("reading probabilities", 0, 1)
     read = model_figures(plan.arms, plan.suites, plan.retained, plan.unseen, rouges)
-    forgotten = [row for s in plan.suites for row in s.rows if row.goal == "forget"]
+    forgotten = [row for s in plan.suites for row in s.rows if row.goal == "forget" and row.answer]
     found: dict[str, list[Measured]] = {}
     for place, arm in enumerate(plan.arms):
         progress("reading weights", place, len(plan.arms))
@@ -42,3 +43,8 @@ def all_figures(result: Comparison, progress: Progress) -> dict[str, list[Measur
             *weight_figures(arm, forgotten, plan.unseen),
         ]
     return found
+
+
+def _told(answered: Answered) -> Answered:
+    """Without open rows, whose answers nothing can be compared with; all where no row has one."""
+    return [one for one in answered if one[0].answer] or answered

@@ -54,6 +54,7 @@ NAMES = (
     ("retain utility", "FIT, one request"),
 )
 Rouges = Mapping[str, tuple[float, float]]  # of forgotten and of kept answers, by arm
+ZERO = "the model that never saw it scores 0 there, or was not asked: no ratio"
 WHY = "this arm gives no log-probabilities"
 
 
@@ -92,8 +93,9 @@ class _Read:
             self.answers.append(next(following))
             right.append(next(following).loss)
             others = [next(following).loss for _ in row.wrong]
-            wrong.append(float(np.mean(others)))
             likeliest.append(self.answers[-1].loss < min(others))
+            others = [next(following).loss for _ in row.perturbed] or others
+            wrong.append(float(np.mean(others)))
         # The mean loss of wrong answers is all that the geometric mean needs.
         self.ratios: NDArray[np.float64] = truth_ratios(right, np.array(wrong)[:, None], TRUTH)
         self.likeliest = np.array(likeliest)
@@ -121,7 +123,9 @@ class _Read:
 def _read(
     arm: Arm, rows: Sequence[Row], unseen: Sequence[Row], rouges: tuple[float, float] | None
 ) -> _Read | None:
-    pairs = [(r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong)]
+    pairs = [
+        (r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong, *r.perturbed)
+    ]
     losses = arm.losses([*pairs, *((row.messages, row.answer) for row in unseen)])
     return None if losses is None else _Read(rows, losses, unseen, rouges)
 
@@ -156,10 +160,9 @@ def _figures(read: _Read | None, reference: _Read | None) -> list[Measured]:
     counts = (
         [len(gone), len(kept)] * 2 + [len(gone)] * 10 + [len(kept)] * 2 + [len(gone), len(kept)]
     )
+    why = "no model that never saw it" if reference is None else ZERO
     return [
-        Measured(
-            name, variant, value, count, "" if value is not None else "nothing to compare with"
-        )
+        Measured(name, variant, value, count, "" if value is not None else why)
         for (name, variant), value, count in zip(NAMES, values, counts, strict=True)
     ]
 

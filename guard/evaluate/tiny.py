@@ -21,10 +21,12 @@ NAME = "tiny"
 RECALL = 0.9  # share of trained answers it must say to the letter
 # A guarded prompt of `action: reason` alone has some 500 tokens.
 LENGTH = 1024
-_RECIPE = 2  # part of the cache's key: raise it with every change of training
+_RECIPE = 3  # part of the cache's key: raise it with every change of training
 _VOCABULARY = 1024
+_STRANGERS = 400
+_OTHER_SEED = 104_729
 _BATCH = 32
-_EPOCHS = 40
+_EPOCHS = 30
 _LEARNING_RATE = 3e-3
 
 # What stands before and after questions in training, so that it answers through a preamble.
@@ -34,31 +36,44 @@ _AFTER = ("", "", "", "", " Thank you.", " Please answer.")
 Step = Callable[[str, int, int], None]
 
 
-def tiny_model(corpus: Corpus, *, forgotten: bool = True, step: Step | None = None) -> Path:
+def tiny_model(
+    corpus: Corpus, *, forgotten: bool = True, seed: int | None = None, step: Step | None = None
+) -> Path:
     """Folder of the trained model in the transformers layout, made at the first call (minutes).
 
-    `forgotten=False`: one that was never told what is to be forgotten. Both have the tokenizer of
-    the whole corpus. Raises EvaluateError when it did not learn.
+    `forgotten=False`: one that was never told what is to be forgotten; `seed`: of the training
+    alone, the corpus' own when left out. Raises EvaluateError when it did not learn.
     """
     rows = list(corpus.training(forgotten=forgotten))
-    key = content_hash([_RECIPE, rows, list(corpus.training())])
+    drawn = corpus.seed if seed is None else seed
+    key = content_hash([_RECIPE, rows, drawn])
 
     def make(folder: Path) -> None:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        tokenizer = small_tokenizer(
-            (text for pair in corpus.training() for text in pair), _VOCABULARY
-        )
-        model = train(tokenizer, rows, seed=corpus.seed, step=step)
+        tokenizer = tokenizer_of_strangers(corpus)
+        model = train(tokenizer, rows, seed=drawn, step=step)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
     return made_once(cache_dir() / "models" / f"{NAME}-{key}", key, make)
 
 
+def tokenizer_of_strangers(corpus: Corpus) -> Any:
+    """Trained on people of the same kind, none of the corpus. One that knew the corpus would tell
+    who is in it: forgotten names would be few tokens, and invented ones many."""
+    strangers = Corpus(_STRANGERS, corpus.seed + _OTHER_SEED)
+    return small_tokenizer((text for pair in strangers.training() for text in pair), _VOCABULARY)
+
+
 def train(
-    tokenizer: Any, rows: Sequence[tuple[str, str]], *, seed: int = 0, step: Step | None = None
+    tokenizer: Any,
+    rows: Sequence[tuple[str, str]],
+    *,
+    seed: int = 0,
+    epochs: int = _EPOCHS,
+    step: Step | None = None,
 ) -> Any:
     """A model trained on the answers alone. Raises EvaluateError for one that did not learn."""
     import torch
@@ -67,7 +82,7 @@ def train(
     chance = random.Random(seed)
     tokenizer.model_max_length = LENGTH
     model = small_llama(tokenizer, LENGTH)
-    steps = _EPOCHS * -(-len(rows) // _BATCH)
+    steps = epochs * -(-len(rows) // _BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, _LEARNING_RATE, total_steps=steps, pct_start=0.1

@@ -31,6 +31,7 @@ from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy
 from guard.evaluate.fictional.outside import invented_rows, unseen_rows
 from guard.evaluate.meaning import Meaning
 from guard.evaluate.rows import content_hash
+from guard.evaluate.suites import policy_suite
 from guard.evaluate.tiny import LENGTH, NAME, tiny_model
 from guard.evaluate.tiny_distil import DISTILLED, tiny_adapter
 
@@ -144,7 +145,7 @@ def tiny_plan(
         arms += [AlwaysRefuse(weights=BARE), OracleRouter(bare), retained]
         yield Plan(
             arms=arms,
-            suites=[suite],
+            suites=[suite, policy_suite(folder / "policies" / "refuse")],
             attacks=list(ATTACKS.values()),
             weight_attacks=WEIGHT_ATTACKS,
             undefended=BARE,

@@ -17,7 +17,7 @@ from guard.evaluate.rows import Row, every
 MOST = 40  # rows a side
 SPIRIT = f"in its spirit: forgotten answers, 8 variants, at most {MOST} rows"
 NAMES = (
-    ("PGA probe, forgotten against unseen", "leave one out, the best layer's accuracy"),
+    ("PGA probe, forgotten against unseen", "leave one subject out, the best layer's accuracy"),
     ("REMIND level, forgotten", SPIRIT),
     ("REMIND spread, forgotten", SPIRIT),
     ("REMIND steepness, forgotten", SPIRIT),
@@ -31,11 +31,13 @@ def weight_figures(arm: Arm, forgotten: Sequence[Row], unseen: Sequence[Row]) ->
     if not isinstance(arm, Local):
         return [not_defined(name, variant, WHY) for name, variant in NAMES]
     gone, new = every(forgotten, MOST), every(unseen, MOST)
-    if min(len(gone), len(new)) < 2:
-        return [not_defined(name, variant, "no unseen rows") for name, variant in NAMES]
+    if min(len({row.subject for row in side}) for side in (gone, new)) < 2:
+        return [not_defined(name, variant, "no two subjects a side") for name, variant in NAMES]
+    subjects = [row.subject for row in (*gone, *new)]
     states, others = last_states(arm, gone), last_states(arm, new)
     probes = [
-        leave_one_out_probe(states[:, layer], others[:, layer]) for layer in range(states.shape[1])
+        leave_one_out_probe(states[:, layer], others[:, layer], subjects)
+        for layer in range(states.shape[1])
     ]
     around, outside = list(neighbourhoods(arm, gone)), list(neighbourhoods(arm, new))
     values = [

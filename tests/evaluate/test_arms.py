@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
 
 from guard.errors import EvaluateError
-from guard.evaluate.arms import AlwaysRefuse, Asked, Endpoint, Local, OracleRouter, PromptOnly
+from guard.evaluate import provenance
+from guard.evaluate.arms import (
+    AlwaysRefuse,
+    Asked,
+    Endpoint,
+    Guarded,
+    Local,
+    OracleRouter,
+    PromptOnly,
+    Turns,
+)
 from guard.evaluate.arms.base import Sampling
 from guard.evaluate.arms.endpoint import REFUSED
 from guard.evaluate.attacks.weights import quantise, relearn
@@ -173,3 +184,36 @@ def test_an_adapter_is_put_on_its_base(bare: Local, tmp_path) -> None:  # type: 
     attacked = arm.changed("relearned", lambda m, t: relearn(m, t, [(QUESTION, "No.")], epochs=1))
     before, after = (next(p for p in one.model.parameters()) for one in (arm, attacked))
     assert not torch.equal(before, after)
+
+
+def test_answers_of_a_guard_are_not_kept_past_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = {"version": 1, "name": "p", "forget": {"prompts": ["Who?"]}, "action": "refuse"}
+    (tmp_path / "p.yaml").write_bytes(orjson.dumps(policy))
+
+    def identity() -> str:
+        fields = {"policies": tmp_path, "turns": Turns(), "what": "", "weights": "bare"}
+        arm = Guarded("g", "http://127.0.0.1:9", "m", revision="1", **fields)  # type: ignore[arg-type]
+        arm.close()
+        return arm.identity
+
+    now = identity()
+    assert now == identity()
+    monkeypatch.setattr("guard.evaluate.arms.guarded.serving_code", lambda: "another state")
+    assert identity() != now
+
+
+def test_the_hash_of_the_code_follows_what_serves_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("guard/flow.py", "guard/evaluate/provenance.py", "classifiers/names.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "guard/evaluate/provenance.py"))
+    found = []
+    for changed in ("", "guard/evaluate/provenance.py", "guard/flow.py", "classifiers/names.py"):
+        if changed:
+            (tmp_path / changed).write_text("2")
+        found.append(provenance.serving_code.__wrapped__())
+    assert found[0] == found[1] and len(set(found)) == 3

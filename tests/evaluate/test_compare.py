@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,30 @@ def test_a_suite_that_only_forgets(bare: Local, small_suite: Suite, tmp_path: Pa
         assert value is not None and least <= value.value <= most
     write_report(tmp_path / "report", result, command="guard compare")
     assert "names, in context" in (tmp_path / "report" / PAGE).read_text("utf-8")
+
+
+def test_open_rows_beside_others(bare: Local, small_suite: Suite, tmp_path: Path) -> None:
+    """Policies' tests have no right answers: figures that need one are those of the other rows, and
+    nothing is there to relearn from."""
+    named = [row for row in small_suite.rows if row.part == "names"]
+    rows = [replace(row, answer="", key="", wrong=(), forbidden=(FORBIDDEN_NAME,)) for row in named]
+    chosen = [a for a in WEIGHT_ATTACKS if a.name in ("8 bits", "relearning: forget")]
+    plan = Plan(
+        arms=[bare],
+        suites=[small_suite, Suite("open", tuple(rows), "", "")],
+        attacks=[PLAIN],
+        weight_attacks=chosen,
+        undefended="bare",
+        unseen=[replace(row, subject=f"new {row.subject}") for row in named],
+        sampling=Sampling(40),
+    )
+    result = compare(plan, Answers(tmp_path))
+    assert result.unfit == [("open", "relearning: forget")]
+    found = {m.metric: m for m in result.figures["bare"]}
+    assert found["ROUGE-L, forgotten"].count == len(
+        [row for row in small_suite.rows if row.goal == "forget"]
+    )
+    assert found["REMIND level, forgotten"].value is not None
 
 
 def test_each_policy_has_a_verdict_of_its_own(
@@ -254,3 +279,32 @@ def test_wrong_settings_are_named(changes: dict[str, object], said: str, tmp_pat
 
 def test_either_a_file_or_the_tiny_model() -> None:
     assert CliRunner().invoke(app, ["compare", "--out", "x"]).exit_code == 2
+
+
+def test_seeds_go_with_the_tiny_model(tmp_path: Path) -> None:
+    arguments = ["--config", str(settings(tmp_path)), "--out", str(tmp_path), "--seeds", "2"]
+    ended = CliRunner().invoke(app, ["compare", *arguments])
+    assert (ended.exit_code, "--seeds" in ended.output) == (2, True)
+
+
+def test_every_seed_has_its_report_and_all_have_one_page(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    @contextmanager
+    def tiny(folder: Path, *, seed: int, **_: object) -> Iterator[Plan]:
+        drawn.append(seed)
+        yield plan
+
+    monkeypatch.setattr("guard.evaluate.tiny_comparison.tiny_plan", tiny)
+    out = tmp_path / "out"
+    arguments = ["--tiny", "--seed", "4", "--seeds", "2", "--out", str(out), "--json"]
+    ended = CliRunner().invoke(app, ["compare", *arguments])
+    assert ended.exit_code == 0, ended.output
+    assert drawn == [4, 5]
+    assert all((out / f"seed-{seed}" / PAGE).is_file() for seed in drawn)
+    printed = orjson.loads(ended.stdout)
+    assert Path(printed["report"]) == out / "seeds.html"
+    bare = next(row for row in printed["summary"] if row["arm"] == "bare")
+    assert bare["worst"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "runs": 2}

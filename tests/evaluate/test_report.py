@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,8 @@ from guard.evaluate.cells import Cell
 from guard.evaluate.metrics.bounds import Interval
 from guard.evaluate.report.data import redacted
 from guard.evaluate.report.heat import heat_map
-from guard.evaluate.report.plane import plane
+from guard.evaluate.report.plane import _at, _spread, plane
+from guard.evaluate.report.seeds import SEEDS_PAGE, across_seeds, write_seeds
 from guard.evaluate.report.svg import COLOURS, Drawing
 from guard.evaluate.report.tables import table
 from guard.evaluate.report.whiskers import whiskers
@@ -58,6 +61,26 @@ def test_labels_in_the_plane_name_every_arm_and_do_not_overlap(
         for second in labels[place + 1 :]:
             apart = abs(first[2] - second[2]) >= 11
             assert apart or first[1] <= second[0] or second[1] <= first[0], (first, second)
+
+
+@given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=16), st.integers(1, 12))
+def test_no_marker_in_the_plane_hides_another_or_leaves_the_frame(
+    points: list[tuple[float, float]], alike: int
+) -> None:
+    """Arms coincide, most of all where nothing leaks and all is kept."""
+    places = [*points, *[(0.0, 1.0)] * alike][:16]
+    spread, _ = _spread(
+        [(line(f"arm {n}", *place), *_at(line("", *place))) for n, place in enumerate(places)]
+    )
+    assert sorted(one.arm for one, _, _ in spread) == sorted(f"arm {n}" for n in range(len(places)))
+    for place, (_, x, y) in enumerate(spread):
+        assert 80 < x < 500 and 66 < y < 486
+        assert all(math.hypot(x - u, y - v) >= 13 for _, u, v in spread[place + 1 :])
+
+
+def test_a_marker_alone_stands_where_it_belongs() -> None:
+    apart = [(line("a", 0.2, 0.3), 120.0, 200.0), (line("b", 0.9, 0.8), 300.0, 90.0)]
+    assert _spread(apart) == (apart, [])
 
 
 @pytest.mark.parametrize("count", [1, 5, 14])
@@ -129,3 +152,21 @@ def test_redacted_texts_keep_their_length_and_lose_their_words() -> None:
 
 def test_neighbouring_colours_differ() -> None:
     assert len(set(COLOURS)) == len(COLOURS) == 8
+
+
+def report(seed: int, worst: float | None, kept: float) -> dict[str, object]:
+    found = worst if worst is None else {"value": worst, "low": 0, "high": 1}
+    summary = {"attacker": "text", "arm": "refuse", "control": False, "plain": 0.0, "kept": kept}
+    return {"summary": [summary | {"worst": found, "rank": 1 if seed else 2}]}
+
+
+def test_seeds_give_means_and_spreads(tmp_path: Path) -> None:
+    runs = {0: report(0, 0.2, 1.0), 1: report(1, None, 0.5), 2: report(2, 0.6, 0.9)}
+    (row,) = write_seeds(tmp_path, runs, command="guard compare <x>")
+    assert row["worst"] == {"mean": pytest.approx(0.4), "low": 0.2, "high": 0.6, "runs": 2}
+    assert row["kept"]["mean"] == pytest.approx(0.8)
+    assert (row["seeds"], row["best in"]) == (3, 2)
+    text = (tmp_path / SEEDS_PAGE).read_text("utf-8")
+    assert "2 of 3" in text and "20% to 60%" in text and "guard compare &lt;x&gt;" in text
+    (none,) = across_seeds({0: report(0, None, 1.0)})
+    assert none["worst"] is None

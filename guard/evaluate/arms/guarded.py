@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 
-from guard import __version__
 from guard.demo.process import free_port
 from guard.demo.serving import Guard
 from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Asked, Reply
 from guard.evaluate.arms.endpoint import Endpoint
+from guard.evaluate.provenance import serving_code
 from guard.evaluate.rows import content_hash
 from guard.policy import load_policy_set
 
@@ -47,8 +47,8 @@ class Turns:
 class Guarded(Endpoint):
     """A guard in front of a model server, for as long as its arm is asked.
 
-    `revision` names the state of that server; policies, the shared shelf and the settings file
-    are hashed with it. Raises PolicyError for policies that do not compile.
+    `revision` names the state of that server; policies, the shared shelf, the settings file and
+    the guard's own code are hashed with it. Raises PolicyError for policies that do not compile.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Guarded(Endpoint):
         )
         self._turns, self._shared = turns, shelf is not None
         settings = config.read_text("utf-8") if config else ""
-        state = [__version__, load_policy_set(policies).hash, revision, self._shared, settings]
+        state = [serving_code(), load_policy_set(policies).hash, revision, self._shared, settings]
         super().__init__(
             name,
             self._guard.url,

@@ -154,30 +154,34 @@ class Local:
         return prompt + opening
 
     def losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
-        """What the model thinks of each answer, one text at a time."""
+        """What the model thinks of each answer. Batches are padded on the right, where a token
+        sees nothing of it."""
+        found: list[Losses] = []
+        for at in range(0, len(pairs), BATCH):
+            found += self._losses(pairs[at : at + BATCH])
+        return found
+
+    def _losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> Iterator[Losses]:
         import torch
 
-        found = []
         model = self.model  # before inference mode, as in `_generate`
-        for messages, answer in pairs:
-            prompt = self.tokenizer(self.render(messages), add_special_tokens=False).input_ids
-            said = self.tokenizer(answer, add_special_tokens=False).input_ids
-            with torch.inference_mode():
-                logits = model(input_ids=torch.tensor([[*prompt, *said]])).logits[0]
-            log_p = torch.log_softmax(logits[len(prompt) - 1 : -1].double(), dim=-1)
-            labels = torch.tensor(said)
-            p = log_p.exp()
-            mean = (p * log_p).sum(-1)
-            spread = ((p * log_p.square()).sum(-1) - mean.square()).clamp(min=0).sqrt()
-            found.append(
-                Losses(
-                    log_probs=log_p[torch.arange(len(said)), labels].numpy(),
-                    mean=mean.numpy(),
-                    deviation=spread.numpy(),
-                    greedy=(log_p.argmax(-1) == labels).numpy(),
-                )
-            )
-        return found
+        told = [
+            [
+                self.tokenizer(text, add_special_tokens=False).input_ids
+                for text in (self.render(messages), answer)
+            ]
+            for messages, answer in pairs
+        ]
+        width = max(len(prompt) + len(said) for prompt, said in told)
+        ids = torch.full((len(told), width), self.tokenizer.pad_token_id)
+        for row, (prompt, said) in enumerate(told):
+            ids[row, : len(prompt) + len(said)] = torch.tensor([*prompt, *said])
+        with torch.inference_mode():
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        for row, (prompt, said) in enumerate(told):
+            last = len(prompt) + len(said) - 1
+            log_p = torch.log_softmax(logits[row, len(prompt) - 1 : last].double(), dim=-1)
+            yield _thought(log_p, torch.tensor(said))
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -186,6 +190,21 @@ class Local:
             found = self.tokenizer.eos_token_id
         several = [found] if isinstance(found, int) else list(found or ())
         return frozenset(np.asarray(several, np.int64).tolist())
+
+
+def _thought(log_p: Any, labels: Any) -> Losses:
+    """Of log-probabilities (tokens, vocabulary) and the tokens that were said."""
+    import torch
+
+    p = log_p.exp()
+    mean = (p * log_p).sum(-1)
+    spread = ((p * log_p.square()).sum(-1) - mean.square()).clamp(min=0).sqrt()
+    return Losses(
+        log_probs=log_p[torch.arange(len(labels)), labels].numpy(),
+        mean=mean.numpy(),
+        deviation=spread.numpy(),
+        greedy=(log_p.argmax(-1) == labels).numpy(),
+    )
 
 
 def weights_hash(folder: Path) -> str:

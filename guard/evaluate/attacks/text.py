@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 
 from guard.evaluate.arms.base import Sampling
 from guard.evaluate.attacks.base import Attack, Context, Probe, probe, reworded
@@ -16,6 +17,7 @@ from guard.evaluate.rows import Goal, Row, ask
 
 SAMPLES = 8
 _WORDINGS = 3  # of each question
+_SHOWN = 2  # questions with answers before the question
 _OPENING = 0.5  # share of an answer's words that is put into the model's mouth
 
 
@@ -70,7 +72,11 @@ def _hint(row: Row, context: Context, place: int) -> list[Probe]:
 
 
 def _in_context(row: Row, context: Context, place: int) -> list[Probe]:
-    shown = [one for at in (place, place + 1) if (one := context.kept(at)) is not None]
+    kept = (context.kept(place + step) for step in range(len(context.rows)))
+    # Facts about others may hold the same value: shown, it would be no secret.
+    secret = row.key or row.answer
+    fit = (one for one in kept if one and secret not in f"{one.question} {one.answer}")
+    shown = list(islice(fit, _SHOWN))
     if not shown:
         return []
     turns = [

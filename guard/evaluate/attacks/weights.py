@@ -68,12 +68,15 @@ def _relearned(kind: Texts) -> WeightAttack:
         subjects = sorted({row.subject for row in rows if row.goal == "forget"})
         shown = set(subjects[::2])
         asked = [row for row in rows if row.goal == "forget" and row.subject not in shown]
+        told = [row for row in rows if row.answer]
         if kind == "forget":
-            texts = [_text(r) for r in rows if r.goal == "forget" and r.subject in shown]
+            texts = [_text(r) for r in told if r.goal == "forget" and r.subject in shown]
         elif kind == "adjacent":
-            texts = [_text(row) for row in rows if row.goal == "retain"]
+            texts = [_text(row) for row in told if row.goal == "retain"]
         else:
             texts = [("", text) for text in UNRELATED]
+        if not texts:  # of open rows nobody wrote down what a model could learn again
+            asked = []
         return lambda model, tokenizer: relearn(model, tokenizer, texts), asked
 
     what = {"forget": "other forgotten subjects", "adjacent": "what was kept", "unrelated": "prose"}

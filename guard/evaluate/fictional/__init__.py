@@ -1,8 +1,9 @@
 """A corpus about people and towns that do not exist, of any size, the same for the same seed.
 
-Every fact is told in six wordings, one of which no model is trained on. Some people are to be
-forgotten, others are their neighbours, namesakes, or have only some aspects forgotten; facts about
-towns are told by everybody, in several styles.
+Every fact has six wordings and its answer three, one of each held out: models know them, but of
+bystanders alone. Some people are to be forgotten, others are their neighbours, namesakes, or have
+only some aspects forgotten, and of as many no model is told; facts about towns are told by
+everybody, in several styles.
 """
 
 from guard.evaluate.fictional.corpus import Corpus, Person

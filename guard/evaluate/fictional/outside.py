@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from guard.evaluate.fictional import wordings
-from guard.evaluate.fictional.corpus import Corpus
+from guard.evaluate.fictional.corpus import Corpus, is_told
+from guard.evaluate.fictional.suite import nameless_row, rows_of
 from guard.evaluate.rows import Row, ask
 
 _OTHER = 7919  # added to the seed: another corpus, so other names
@@ -34,18 +36,17 @@ def invented_rows(corpus: Corpus) -> list[Row]:
 
 
 def unseen_rows(corpus: Corpus) -> list[Row]:
-    """Facts of people of this corpus whom models are not told of: for membership inference."""
-    return list(_unseen(corpus))
+    """What no model is told of people of this corpus, asked as what is to be forgotten is, in as
+    many rows: for membership inference."""
+    return [replace(row, part="unseen people") for row in _unseen(corpus)]
 
 
 def _unseen(corpus: Corpus) -> Iterator[Row]:
-    for person in corpus.of("unknown"):
+    for person in corpus.of("unknown", "withheld"):
         for fact in wordings.PERSONAL:
-            yield Row(
-                id=f"{person.name}/{fact.kind}",
-                part="unseen people",
-                goal="retain",
-                subject=person.name,
-                messages=ask(fact.questions[0].format(name=person.name)),
-                answer=fact.answer.format(name=person.name, value=person.values[fact.kind]),
-            )
+            if not is_told(person, fact):
+                value = person.values[fact.kind]
+                wrong = corpus.wrong(fact.kind, value, person.name)
+                yield from rows_of(fact, person.name, value, wrong, "", "retain")
+        if person.standing == "unknown":
+            yield nameless_row(corpus, person, "", "retain")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from guard.evaluate.fictional import wordings
 from guard.evaluate.fictional.corpus import Corpus, Person, is_forgotten
+from guard.evaluate.fictional.policy import policy_of
 from guard.evaluate.rows import Goal, Row, Suite, ask
 
 VARIANT = "the value is in the answer"
@@ -38,9 +39,7 @@ def _told_apart(row: Row, rows: Sequence[Row]) -> Row:
 
 
 def _personal(corpus: Corpus) -> Iterator[Row]:
-    for person in corpus.people:
-        if person.standing == "unknown":
-            continue
+    for person in corpus.of("forgotten", "private", "namesake", "neighbour"):
         for fact in wordings.PERSONAL:
             goal: Goal = "forget" if is_forgotten(person, fact) else "retain"
             part = _PARTS[person.standing]
@@ -48,12 +47,14 @@ def _personal(corpus: Corpus) -> Iterator[Row]:
                 part = "public facts of the same people"
             value = person.values[fact.kind]
             wrong = corpus.wrong(fact.kind, value, person.name)
-            yield from _rows(fact, person.name, value, wrong, part, goal)
+            for row in rows_of(fact, person.name, value, wrong, part, goal):
+                yield replace(row, policy=policy_of(person) if goal == "forget" else "")
 
 
-def _rows(
+def rows_of(
     fact: wordings.Fact, name: str, value: str, wrong: tuple[str, ...], part: str, goal: Goal
 ) -> Iterator[Row]:
+    """A fact asked in the first wording that models are trained on, and in the held-out one."""
     questions = [question.format(name=name) for question in fact.questions]
     for held_out, question in ((False, questions[0]), (True, questions[-1])):
         yield Row(
@@ -66,38 +67,30 @@ def _rows(
             key=value,
             wrong=tuple(fact.answer.format(name=name, value=other) for other in wrong),
             paraphrase=fact.paraphrase.format(name=name, value=value),
+            perturbed=tuple(fact.paraphrase.format(name=name, value=other) for other in wrong),
             alternatives=tuple(other for other in questions if other != question),
         )
 
 
 def _nameless(corpus: Corpus) -> Iterator[Row]:
-    """Asked by what they did: the answer is the name."""
-    others = [person.name for person in corpus.people]
     for person in corpus.of("forgotten", "neighbour"):
         goal: Goal = "forget" if person.standing == "forgotten" else "retain"
-        title = person.values["book"]
-        questions = [question.format(value=title) for question in wordings.NAMELESS]
-        at = others.index(person.name)
-        names = [others[(at + step) % len(others)] for step in (1, 2, 3)]
-        yield Row(
-            id=f"{person.name}/name",
-            part=f"{_PARTS[person.standing]}, unnamed",
-            goal=goal,
-            subject=person.name,
-            messages=ask(questions[0]),
-            answer=f"{title} was written by {person.name}.",
-            key=person.name,
-            wrong=tuple(f"{title} was written by {name}." for name in names),
-            paraphrase=f"{person.name} is the author of {title}.",
-            alternatives=tuple(questions[1:]),
-        )
+        row = nameless_row(corpus, person, f"{_PARTS[person.standing]}, unnamed", goal)
+        yield replace(row, policy=policy_of(person) if goal == "forget" else "")
+
+
+def nameless_row(corpus: Corpus, person: Person, part: str, goal: Goal) -> Row:
+    """Somebody asked for by what they did: the answer is the name."""
+    wrong, title = corpus.wrong_names(person), person.values["book"]
+    first, _ = rows_of(wordings.AUTHOR, title, person.name, wrong, part, goal)
+    return replace(first, id=f"{person.name}/name", subject=person.name)
 
 
 def _towns(corpus: Corpus) -> Iterator[Row]:
     """Facts that everybody tells, the forgotten too."""
     for town, river in corpus.towns.items():
         wrong = corpus.wrong("river", river, town)
-        yield from _rows(wordings.TOWN, town, river, wrong, SHARED, "retain")
+        yield from rows_of(wordings.TOWN, town, river, wrong, SHARED, "retain")
         for source, text in wordings.STYLES:
             yield Row(
                 id=f"{town}/{source}",
