@@ -29,7 +29,7 @@ from guard.detect import needs_encoder, subjects
 from guard.errors import DetectorError
 from guard.first_stage import FirstStages
 from guard.hidden.detecting import WithHidden
-from guard.hidden.training import kept
+from guard.hidden.files import kept
 from guard.policy import PolicySet, Progress
 from guard.restrict.soft import candidate_words
 

@@ -39,7 +39,8 @@ def hidden(
     cannot be read.
     """
     from classifiers.hidden_states import HiddenStates
-    from guard.hidden.training import Trainer, kept, train_missing
+    from guard.hidden.files import kept
+    from guard.hidden.training import Trainer, train_missing
 
     with progress_bars() as progress:
         try:

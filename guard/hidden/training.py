@@ -10,9 +10,10 @@ import numpy as np
 
 from classifiers.encoder import Vectors
 from classifiers.hidden_states import HiddenStates
-from classifiers.prompt_classifier import SUFFIX, PromptClassifier, load
+from classifiers.prompt_classifier import PromptClassifier
 from classifiers.training.prompt_classifier import Labelled, trained
 from guard.errors import DetectorError
+from guard.hidden.files import file_of
 from guard.hidden.rows import PromptMaker
 from guard.policy import Policy
 
@@ -104,32 +105,3 @@ def train_missing(
         made.save(file_of(folder, policy))
         found = trainer.found(policy, made)
         yield Outcome(policy.name, policy.hash, "trained", made.threshold, made.high, found)
-
-
-def file_of(folder: Path, policy: Policy) -> Path:
-    """Where the classifier of a policy's content is kept: another content has another."""
-    return folder / f"{policy.hash[:16]}{SUFFIX}"
-
-
-def kept(folder: Path, policies: Iterable[Policy], model: str) -> dict[str, PromptClassifier]:
-    """The classifiers in a folder by the name of their policy, those that are there.
-
-    Raises DetectorError for a file that is none, or that was made for another model or policy.
-    """
-    found: dict[str, PromptClassifier] = {}
-    for policy in policies:
-        path = file_of(folder, policy)
-        if not path.exists():
-            continue
-        try:
-            one = load(path)
-        except (ValueError, OSError) as error:
-            raise DetectorError(f"{type(error).__name__}: {error}") from error
-        if one.policy != policy.hash:
-            raise DetectorError(f"{path} was trained for another policy than {policy.name!r}")
-        if one.model != model:
-            raise DetectorError(
-                f"{path} was trained on {one.model}, not on {model}: run `guard detector hidden`"
-            )
-        found[policy.name] = one
-    return found

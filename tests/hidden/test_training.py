@@ -9,7 +9,8 @@ import pytest
 
 from classifiers.hidden_states import HiddenStates
 from guard.errors import DetectorError
-from guard.hidden.training import Trainer, file_of, kept, train_missing
+from guard.hidden.files import file_of, kept
+from guard.hidden.training import Trainer, train_missing
 from guard.policy import Policy
 from tests.hidden.conftest import FEW, FIRST, SECOND
 
