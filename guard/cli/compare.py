@@ -33,7 +33,7 @@ def compare(
     ] = False,
     people: Annotated[
         int, typer.Option(min=8, help="With --tiny: how many people are invented.")
-    ] = 14,
+    ] = 12,
     seed: Annotated[int, typer.Option(help="With --tiny: of the corpus and of the model.")] = 0,
     seeds: Annotated[
         int,
@@ -45,7 +45,7 @@ def compare(
     ] = 1,
     attack_rows: Annotated[
         int, typer.Option(min=1, help="With --tiny: questions a part under each attack.")
-    ] = 4,
+    ] = 2,
     show_leaks: Annotated[
         bool, typer.Option("--show-leaks", help="Leaked texts in clear, not blacked out.")
     ] = False,
@@ -60,12 +60,9 @@ def compare(
     Example: guard compare --tiny --out comparison
     """
     from guard.demo.process import signals_end_the_block
-    from guard.evaluate.building import plan_of
     from guard.evaluate.provenance import command_line
     from guard.evaluate.report import PAGE
     from guard.evaluate.report.seeds import SEEDS_PAGE, write_seeds
-    from guard.evaluate.settings import load_compare_settings
-    from guard.evaluate.tiny_comparison import tiny_plan
 
     if (config is None) == (not tiny):
         typer.echo("give either --config or --tiny", err=True)
@@ -79,12 +76,7 @@ def compare(
         with signals_end_the_block(), progress_bars() as progress:
             for drawn in range(seed, seed + seeds):
                 folder = out if seeds == 1 else out / f"seed-{drawn}"
-                if config is not None:
-                    planned = plan_of(load_compare_settings(config), config.parent)
-                else:
-                    planned = tiny_plan(
-                        folder, people=people, seed=drawn, attack_rows=attack_rows, step=progress
-                    )
+                planned = _planned(config, folder, people, drawn, attack_rows, progress)
                 reports[drawn] = _run(planned, folder, progress, show_leaks)
         summary: Any = reports[seed]["summary"]
         if seeds > 1:
@@ -101,6 +93,19 @@ def compare(
         typer.echo(f"The report is in {page}")
     known = all(any(cell["signal"] for cell in found["cells"]) for found in reports.values())
     raise typer.Exit(0 if known else 1)
+
+
+def _planned(
+    config: Path | None, out: Path, people: int, seed: int, attack_rows: int, step: Progress
+) -> AbstractContextManager[Plan]:
+    """What the file says, or the tiny comparison."""
+    from guard.evaluate.building import plan_of
+    from guard.evaluate.settings import load_compare_settings
+    from guard.evaluate.tiny_comparison import tiny_plan
+
+    if config is not None:
+        return plan_of(load_compare_settings(config), config.parent)
+    return tiny_plan(out, people=people, seed=seed, attack_rows=attack_rows, step=step)
 
 
 def _run(

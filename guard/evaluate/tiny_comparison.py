@@ -117,11 +117,7 @@ def tiny_plan(
     shelf.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
         engine = Engine(
-            model,
-            name=NAME,
-            max_model_len=LENGTH,
-            shelf=shelf,
-            arguments=_lora(adapters),
+            model, name=NAME, max_model_len=LENGTH, shelf=shelf, arguments=_lora(adapters)
         )
         running.enter_context(engine).wait(START_TIMEOUT)
         untouched = "the model that knows; nothing was done to it"
@@ -132,14 +128,7 @@ def tiny_plan(
             arms.append(
                 _served(running, engine.url, name, recipe.what, name, model, adapters[name])
             )
-        known = {arm.name: arm for arm in arms}
-        turns = Turns()
-        running.callback(turns.end)
-        for guard in WAYS:
-            held = known[guard.before or BARE]
-            guarded = _guarded(folder, corpus, guard, engine.url, held, shelf, turns)
-            running.callback(guarded.close)
-            arms.append(guarded)
+        arms += list(_guards(running, folder, corpus, engine.url, arms, shelf))
         retained = Local(RETAINED, innocent, what="control: a model that was never told of it")
         retained.control = True
         arms += [AlwaysRefuse(weights=BARE), OracleRouter(bare), retained]
@@ -177,6 +166,19 @@ def _served(
     endpoint = Endpoint(name, url, served_as, what="", revision=revision, weights=name)
     running.callback(endpoint.close)
     return Served(name, model, endpoint, what=what, adapter=adapter)
+
+
+def _guards(
+    running: ExitStack, folder: Path, corpus: Corpus, url: str, models: list[Arm], shelf: Path
+) -> Iterator[Guarded]:
+    """Every guard of `WAYS`, each in front of one of the models."""
+    known = {arm.name: arm for arm in models}
+    turns = Turns()
+    running.callback(turns.end)
+    for way in WAYS:
+        guarded = _guarded(folder, corpus, way, url, known[way.before or BARE], shelf, turns)
+        running.callback(guarded.close)
+        yield guarded
 
 
 def _guarded(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,26 +284,3 @@ def test_seeds_go_with_the_tiny_model(tmp_path: Path) -> None:
     arguments = ["--config", str(settings(tmp_path)), "--out", str(tmp_path), "--seeds", "2"]
     ended = CliRunner().invoke(app, ["compare", *arguments])
     assert (ended.exit_code, "--seeds" in ended.output) == (2, True)
-
-
-def test_every_seed_has_its_report_and_all_have_one_page(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[int] = []
-
-    @contextmanager
-    def tiny(folder: Path, *, seed: int, **_: object) -> Iterator[Plan]:
-        drawn.append(seed)
-        yield plan
-
-    monkeypatch.setattr("guard.evaluate.tiny_comparison.tiny_plan", tiny)
-    out = tmp_path / "out"
-    arguments = ["--tiny", "--seed", "4", "--seeds", "2", "--out", str(out), "--json"]
-    ended = CliRunner().invoke(app, ["compare", *arguments])
-    assert ended.exit_code == 0, ended.output
-    assert drawn == [4, 5]
-    assert all((out / f"seed-{seed}" / PAGE).is_file() for seed in drawn)
-    printed = orjson.loads(ended.stdout)
-    assert Path(printed["report"]) == out / "seeds.html"
-    bare = next(row for row in printed["summary"] if row["arm"] == "bare")
-    assert bare["worst"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "runs": 2}

@@ -6,7 +6,6 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,6 @@ from guard.evaluate.metrics.bounds import Interval
 from guard.evaluate.report.data import redacted
 from guard.evaluate.report.heat import heat_map
 from guard.evaluate.report.plane import _at, _spread, plane
-from guard.evaluate.report.seeds import SEEDS_PAGE, across_seeds, write_seeds
 from guard.evaluate.report.svg import COLOURS, Drawing
 from guard.evaluate.report.tables import table
 from guard.evaluate.report.whiskers import whiskers
@@ -152,21 +150,3 @@ def test_redacted_texts_keep_their_length_and_lose_their_words() -> None:
 
 def test_neighbouring_colours_differ() -> None:
     assert len(set(COLOURS)) == len(COLOURS) == 8
-
-
-def report(seed: int, worst: float | None, kept: float) -> dict[str, object]:
-    found = worst if worst is None else {"value": worst, "low": 0, "high": 1}
-    summary = {"attacker": "text", "arm": "refuse", "control": False, "plain": 0.0, "kept": kept}
-    return {"summary": [summary | {"worst": found, "rank": 1 if seed else 2}]}
-
-
-def test_seeds_give_means_and_spreads(tmp_path: Path) -> None:
-    runs = {0: report(0, 0.2, 1.0), 1: report(1, None, 0.5), 2: report(2, 0.6, 0.9)}
-    (row,) = write_seeds(tmp_path, runs, command="guard compare <x>")
-    assert row["worst"] == {"mean": pytest.approx(0.4), "low": 0.2, "high": 0.6, "runs": 2}
-    assert row["kept"]["mean"] == pytest.approx(0.8)
-    assert (row["seeds"], row["best in"]) == (3, 2)
-    text = (tmp_path / SEEDS_PAGE).read_text("utf-8")
-    assert "2 of 3" in text and "20% to 60%" in text and "guard compare &lt;x&gt;" in text
-    (none,) = across_seeds({0: report(0, None, 1.0)})
-    assert none["worst"] is None
