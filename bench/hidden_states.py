@@ -31,8 +31,8 @@ from guard.hidden.training import Trainer
 
 RESULT = Path(__file__).parent / "results" / "hidden_states.json"
 SPLIT = "forget05"
-GENERAL = 1000  # prompts of general traffic, drawn
-PUBLISHED = 0.5
+MOST = 1000  # prompts of a group, drawn
+PUBLISHED = 0.0  # log-odds of 0.5
 SEED = 11
 
 
@@ -50,10 +50,15 @@ def groups(tofu: Tofu, general: Path | None) -> dict[str, list[Row]]:
         **tofu.others(),
     }
     if general is not None:
-        kept = [row["prompt"] for row in json_lines(general) if row["half"] == "test"]
-        drawn = np.random.default_rng(SEED).permutation(len(kept))[:GENERAL]
-        found["general traffic"] = [Row(kept[place]) for place in drawn]
-    return found
+        kept = (row["prompt"] for row in json_lines(general) if row["half"] == "test")
+        found["general traffic"] = [Row(text) for text in kept]
+    return {name: some(rows) for name, rows in found.items()}
+
+
+def some(rows: list[Row]) -> list[Row]:
+    """MOST of them, drawn by seed, or all."""
+    drawn = np.random.default_rng(SEED).permutation(len(rows))[:MOST]
+    return [rows[place] for place in sorted(drawn)]
 
 
 def features(model: HiddenStates, rows: Sequence[Row]) -> list[Any]:
@@ -71,7 +76,7 @@ def table(
     started = time.process_time()
     seen = features(model, rows)
     took = time.process_time() - started
-    best = np.array([[one.probabilities(x).max() for one in classifiers] for x in seen])
+    best = np.array([[one.odds(x).max() for one in classifiers] for x in seen])
     limits = np.array([one.threshold for one in classifiers])
     clusters = [row.author for row in rows]
     return {

@@ -29,8 +29,9 @@ class PromptClassifier:
     """`layers`: weight (out, in) and bias (out,) of each; `mean`, `spread` (h,): of the features.
 
     `policy`: the content hash of the policy that it was trained for; `model`: the name of the
-    `HiddenStates` that it reads; `threshold`: the probability from which a prompt counts, at
-    `target` false alarms on held-out prompts, `high` the upper 95 % bound there (one-sided);
+    `HiddenStates` that it reads; `threshold`: the log-odds from which a prompt counts, at `target`
+    false alarms on held-out prompts, `high` the upper 95 % bound there (one-sided). In log-odds,
+    since a network of this size is so sure of all it was shown that its probabilities are 1.
     `corpora`: hashes of what it was trained and calibrated on.
     """
 
@@ -44,15 +45,21 @@ class PromptClassifier:
     spread: Vectors
     layers: tuple[tuple[Vectors, Vectors], ...]
 
-    def probabilities(self, features: Vectors) -> npt.NDArray[np.float64]:
-        """(n, h) to (n,): that each prompt asks for what the policy forgets."""
+    def odds(self, features: Vectors) -> npt.NDArray[np.float64]:
+        """(n, h) to (n,): log-odds that each prompt asks for what the policy forgets."""
         x = (features - self.mean) / self.spread
         for place, (weight, bias) in enumerate(self.layers):
             x = x @ weight.T + bias
             if place + 1 < len(self.layers):
                 x = np.maximum(x, 0.0)
-        odds = np.clip((x[:, 1] - x[:, 0]).astype(np.float64), -60.0, 60.0)
-        found: npt.NDArray[np.float64] = 1.0 / (1.0 + np.exp(-odds))
+        found: npt.NDArray[np.float64] = (x[:, 1] - x[:, 0]).astype(np.float64)
+        return found
+
+    def probabilities(self, features: Vectors) -> npt.NDArray[np.float64]:
+        """(n, h) to (n,), in [0, 1]: the same as probabilities."""
+        found: npt.NDArray[np.float64] = 1.0 / (
+            1.0 + np.exp(-np.clip(self.odds(features), -60, 60))
+        )
         return found
 
     def save(self, path: Path) -> None:

@@ -13,7 +13,8 @@ from classifiers.optional import optional
 from classifiers.prompt_classifier import PromptClassifier
 from classifiers.training.bounds import upper_bound
 
-LEAST_THRESHOLD = 0.5  # that of the method
+LEAST_THRESHOLD = 0.0  # log-odds of the method's 0.5
+_ABOVE = 1e-3  # log-odds: more than rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def trained(
     seed: int = 0,
     config: PromptClassifierConfig | None = None,
 ) -> PromptClassifier:
-    """The classifier of `train_on`, its threshold the least, 0.5 or more, at which at most `target`
-    of the rows of `calibrate_on` count, none of which should.
+    """The classifier of `train_on`, its threshold the least, that of 0.5 or more, at which at most
+    `target` of the rows of `calibrate_on` count, none of which should.
 
     Raises ValueError without rows of both kinds.
     """
@@ -60,11 +61,10 @@ def trained(
     spread = np.maximum(train_on.rows.std(0), 1e-6)
     layers = _fitted((train_on.rows - mean) / spread, train_on.wanted, seed, config)
     made = PromptClassifier(policy, model, 0.0, target, 1.0, corpora, mean, spread, layers)
-    chances = np.sort(made.probabilities(calibrate_on))[::-1]
-    allowed = int(target * len(chances))
-    # Just above the first that must not count, by more than rounding.
-    threshold = max(LEAST_THRESHOLD, float(chances[allowed]) + 1e-4)
-    high = upper_bound(int((chances >= threshold).sum()), len(chances))
+    odds = np.sort(made.odds(calibrate_on))[::-1]
+    # Just above the first that must not count.
+    threshold = max(LEAST_THRESHOLD, float(odds[int(target * len(odds))]) + _ABOVE)
+    high = upper_bound(int((odds >= threshold).sum()), len(odds))
     return PromptClassifier(policy, model, threshold, target, high, corpora, mean, spread, layers)
 
 

@@ -58,7 +58,7 @@ def hidden(
         return
     for one in outcomes:
         figures = (
-            f"{one.state}, threshold {one.threshold:.3f}, at most {one.high:.2%} of other prompts, "
+            f"{one.state}, threshold {one.threshold:.1f}, at most {one.high:.2%} of other prompts, "
             f"finds {one.found:.0%} of its own in other frames"
         )
         typer.echo(f"{one.policy}: {figures if one.state == 'trained' else one.state}")

@@ -71,7 +71,8 @@ class WithHidden:
         found = []
         for subject in subjects:
             one = self._classifiers[subject]
+            fired = bool(one.odds(features).max() >= one.threshold)
             score = float(one.probabilities(features).max())
-            found.append(Signal(HIDDEN, subject, score, score >= one.threshold))
+            found.append(Signal(HIDDEN, subject, score, fired))
         best = max(found, key=lambda signal: signal.score)
         return [signal for signal in found if signal.fired or signal is best]

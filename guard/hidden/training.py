@@ -58,8 +58,8 @@ class Trainer:
         """The share of the policy's own prompts, in frames that nothing was trained on, that a
         classifier finds."""
         asked = self._calibrate(policy).wanted
-        chances = classifier.probabilities(self._features(asked, policy.name))
-        return float((chances >= classifier.threshold).mean())
+        odds = classifier.odds(self._features(asked, policy.name))
+        return float((odds >= classifier.threshold).mean())
 
     def _features(self, texts: Iterable[str], label: str) -> Vectors:
         wanted = list(texts)
@@ -75,7 +75,8 @@ class Trainer:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one policy: `state` is trained, kept, or why neither; the rest is there of
-    what was trained. `found`: the share of its own prompts in frames that nothing was trained on.
+    what was trained. `threshold`: in log-odds; `found`: the share of its own prompts in frames that
+    nothing was trained on.
     """
 
     policy: str

@@ -58,7 +58,7 @@ def counts(letter: int) -> PromptClassifier:
     last[1, letter] = 4.0
     decides = last, np.array([6.0, 0.0], np.float32)
     mean, spread = np.zeros(2, np.float32), np.ones(2, np.float32)
-    return PromptClassifier("p", "letters", 0.5, 0.0, 0.0, {}, mean, spread, (same, same, decides))
+    return PromptClassifier("p", "letters", 0.0, 0.0, 0.0, {}, mean, spread, (same, same, decides))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_it_finds_its_own_prompts_in_other_frames_and_no_strangers(
     classifier = kept(heads, [FIRST], states.name)["first"]
     assert trainer.found(FIRST, classifier) >= 0.3  # random weights know no frame from another
     near = "Where was Bofur Wexelhaupt born?"
-    assert classifier.probabilities(states.encode([near]))[0] < classifier.threshold
+    assert classifier.odds(states.encode([near]))[0] < classifier.threshold
     assert classifier.policy == FIRST.hash and set(classifier.corpora) == {"train", "calibrate"}
 
 
