@@ -10,8 +10,8 @@ each shown fact; what goes is asked in all three, the rest in the second. Scores
 of words, greedy: of what goes (lower is better, the reference is the goal), of what was shown, and
 of what was memorised and never shown (higher is better); `told` is the share of a forgotten
 answer's own values that is still said. Controls: untouched, the reference, an empty output, a
-refusal to everything; plain ascent that the retain budget stops is `grad-ascent`. Learning rates
-were chosen on another world (`bench.distil_rates`).
+refusal to everything; plain ascent that the retain budget stops is `grad-ascent`. How strongly each
+recipe is run was chosen on other worlds (`bench.distil_rates`).
 
 The recipes of `COMPARED` are followed without an end, to the last step; their trajectories are
 interpolated to equal forgetting and compared seed by seed. Every row is written as soon as it is
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.distil_arms import COMMON, OWN, Say, run_arm, scores, speaker
-from bench.distil_rates import KEPT, SLACK, chosen, rate, said, stays
+from bench.distil_rates import KEPT, SLACK, chosen, said, stays
 from bench.distil_world import PEOPLE, STEPS, prepared
 from bench.machine import machine
 from guard.distil.recipe import shipped_recipes
@@ -177,12 +177,12 @@ def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
     for arm, say in controls(folder, seed).items():
         if not results.has(seed, arm):
             results.add(seed, arm, scores(world, say))
-    factors = chosen()
+    strengths = chosen()
     for name in options.recipes:
         if results.has(seed, name):
             continue
         watched = name in COMPARED
-        settings = rate(name, factors.get(name, 1.0))
+        settings = dict(strengths.get(name, {}))
         if watched:
             settings["train.patience"] = NEVER
         results.add(seed, name, run_arm(name, world, folder, seed, settings, watched=watched))
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--join", type=Path, nargs="+", help="results of parts of the seeds")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
-    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN, "rates": chosen()}
+    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN, "chosen": chosen()}
     results = Results(options.out, settings)
     if options.join:
         join(options.join, results)

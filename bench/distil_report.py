@@ -29,7 +29,16 @@ def mean(line: dict[str, Any], key: str, digits: int = 2) -> str:
     return said
 
 
-def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
+def strength(chosen: dict[str, Any] | None) -> str:
+    """A multiple of the recipe's rate, and settings of its own."""
+    if chosen is None:
+        return "1"
+    own = [f"`{key}={value:g}`" if isinstance(value, float | int) else f"`{key}={value}`"
+           for key, value in chosen["own"].items()]  # fmt: skip
+    return ", ".join([f"{chosen['factor']:g}", *own])
+
+
+def arms(lines: list[dict[str, Any]], chosen: dict[str, Any]) -> list[str]:
     """Every arm, controls first, then by claim and by what is still said of what goes."""
     order = {name: i for i, name in enumerate(CONTROLS)}
     claims = {"behaviour": 1, "behaviour under a tag": 2, "runtime": 3, "representation": 4}
@@ -44,7 +53,7 @@ def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
     for line in sorted(lines, key=place):
         control = line["arm"] in order
         both = "–" if control else f"{line['both']} of {line['seeds']}"
-        rate = "–" if control else f"{factors.get(line['arm'], 1.0):g}"
+        run_with = "–" if control else strength(chosen.get(line["arm"]))
         rows.append(
             [
                 line["arm"] if control else f"`{line['arm']}`",
@@ -53,12 +62,12 @@ def arms(lines: list[dict[str, Any]], factors: dict[str, float]) -> list[str]:
                 *(mean(line, key) for key in ("told", "hidden", "shown", "refused")),
                 mean(line, "words", 0),
                 both,
-                rate,
                 mean(line, "seconds", 0),
+                run_with,
             ]
         )
     head = ["arm", "claim", "said of what goes", "told of it", "kept, never shown", "kept, shown"]
-    return table([*head, "refused", "words", "both bounds", "rate", "processor s"], rows)
+    return table([*head, "refused", "words", "both bounds", "processor s", "strength"], rows)
 
 
 def compared(found: dict[str, Any]) -> list[str]:
@@ -76,7 +85,7 @@ def compared(found: dict[str, Any]) -> list[str]:
     return table(head, rows)
 
 
-def render(result: dict[str, Any], factors: dict[str, float]) -> str:
+def render(result: dict[str, Any], chosen: dict[str, Any]) -> str:
     """The whole block, in markdown."""
     box, seeds = result["machine"], len({row["seed"] for row in result["rows"]})
     took = [row["seconds"] for row in result["rows"] if row["seed"] == 0 and "seconds" in row]
@@ -85,7 +94,7 @@ def render(result: dict[str, Any], factors: dict[str, float]) -> str:
         f"{box['cpu']}; {drawn}; measured {box['date'][:10]}. The recipes of this "
         f"table took {sum(took) / 60:.0f} minutes of processor time on the first seed.",
         "",
-        *arms(result["summary"], factors),
+        *arms(result["summary"], chosen),
         "At equal forgetting:",
         "",
         *compared(result["compared"]),
@@ -98,8 +107,8 @@ def render(result: dict[str, Any], factors: dict[str, float]) -> str:
 def main() -> None:
     """Fills the block."""
     result = json.loads(RESULT.read_text("utf-8"))
-    factors = json.loads(RATES.read_text("utf-8"))["factors"]
-    PAGE.write_text(filled(PAGE, render(result, factors), MARK), "utf-8")
+    chosen = json.loads(RATES.read_text("utf-8"))["chosen"]
+    PAGE.write_text(filled(PAGE, render(result, chosen), MARK), "utf-8")
 
 
 if __name__ == "__main__":

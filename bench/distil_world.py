@@ -25,7 +25,7 @@ PEOPLE = 50  # four facts each
 STEPS = 400  # of teaching, on which every fact is known by heart
 WIDTH, BLOCKS = 256, 5  # 4.1 M parameters
 LR = 1e-3  # of teaching
-CALIBRATION = 99  # the seed of the world on which rates and the retain budget were chosen
+CALIBRATIONS = (99, 98)  # seeds of worlds on which strengths were chosen, and on neither else
 
 _FIRST = [
     "Alva",
