@@ -120,7 +120,7 @@ class PromptIndex:
             return self._index.search(queries, k, params=options)  # type: ignore[no-any-return]
         # Who looks for many rows looks further than the nearest cells, though not in proportion:
         # most of what is near lies in the first of them.
-        looked_into = min(self._cells, math.ceil(LOOKED_INTO * (k / FIRST_K) ** 0.5))
+        looked_into = min(self._cells, math.ceil(LOOKED_INTO * (k / FIRST_K) ** 0.25))
         options = faiss.SearchParametersIVF(sel=selector, nprobe=looked_into)
         scores, found = self._index.search(queries, k, params=options)
         short = (found < 0).any(axis=1)

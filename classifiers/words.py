@@ -58,11 +58,27 @@ def _words(text: str) -> tuple[Word, ...]:
     apart = text
     if any(mark in text for mark in _APOSTROPHES):
         apart = _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
-    found = []
-    for match in _TOKEN.finditer(apart):
-        word, (start, end) = match.group(), match.span()
-        found.append(Word(fold(word), start, end, word[0].isupper() and _within(apart, start, end)))
-    return tuple(found)
+    spans = [match.span() for match in _TOKEN.finditer(apart)]
+    if apart.isascii():  # most texts: all words folded at once
+        low = apart.lower()
+        return tuple(
+            Word(
+                low[start:end],
+                start,
+                end,
+                low[start] != apart[start] and _within(apart, start, end),
+            )
+            for start, end in spans
+        )
+    return tuple(
+        Word(
+            fold(apart[start:end]),
+            start,
+            end,
+            apart[start].isupper() and _within(apart, start, end),
+        )
+        for start, end in spans
+    )
 
 
 def _within(text: str, start: int, end: int) -> bool:
