@@ -9,7 +9,6 @@ windows of at most 512 tokens, where the method cuts it off there.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from classifiers.content import folder_digest
 from classifiers.encoder import Vectors
 from classifiers.errors import EncoderUnavailable, TooManyTokens
 from classifiers.optional import optional
@@ -55,7 +55,9 @@ class HiddenStates:
             ) from error
         if not self._tokenizer.is_fast:
             raise EncoderUnavailable(f"{folder} has no fast tokenizer (tokenizer.json)")
-        self.name = f"{folder.resolve().name}@{content_digest(folder)[:DIGEST]}/hidden{LAYER}"
+        self.name = (
+            f"{folder.resolve().name}@{folder_digest(folder, _HASHED)[:DIGEST]}/hidden{LAYER}"
+        )
         config = self._model.config.get_text_config()
         self.dimension = int(config.hidden_size)
         # A window that begins inside a word may take more tokens alone than it did in its text.
@@ -107,14 +109,3 @@ class HiddenStates:
             sums = (states * counted.unsqueeze(-1)).sum(1)
             means: Vectors = (sums / counted.sum(1, keepdim=True).clamp(min=1.0)).numpy()
         return means
-
-
-def content_digest(folder: Path) -> str:
-    """SHA-256 over the files that a hidden state depends on."""
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in _HASHED for path in folder.glob(pattern)):
-        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()

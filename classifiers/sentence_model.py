@@ -8,7 +8,6 @@ the library of that name.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from classifiers.content import folder_digest
 from classifiers.errors import UnsupportedModel
 
 Pooling = Literal["mean", "cls"]
@@ -28,7 +28,6 @@ _LATER_POSITIONS = frozenset(
 )
 # What a vector depends on.
 _HASHED = ("*.json", "*.safetensors", "*/*.json", "*/*.safetensors")
-_CHUNK = 1 << 20
 _POOLING_FLAG = "pooling_mode_"
 
 
@@ -65,14 +64,7 @@ class SentenceModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the names and contents of every file that a vector depends on."""
-        digest = hashlib.sha256()
-        files = {path for pattern in _HASHED for path in self.folder.glob(pattern)}
-        for path in sorted(files):
-            digest.update(f"{path.relative_to(self.folder)}\n{path.stat().st_size}\n".encode())
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return folder_digest(self.folder, _HASHED)
 
     @property
     def name(self) -> str:

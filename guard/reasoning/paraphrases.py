@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import orjson
 
 from classifiers import Encoder
-from guard.errors import UpstreamError
 from guard.policy import Embeddings
-from guard.reasoning.request import answered
-from guard.upstream import Upstream, UpstreamOptions
+from guard.reasoning.candidates import candidates as several
+from guard.upstream import UpstreamOptions
 
 CANDIDATES = 4
 """Wordings of one prompt, of which the nearest is kept (DRAGON, arXiv 2511.05784, section 4)."""
@@ -33,23 +31,10 @@ def writer(url: str, model: str, api_key: str | None, candidates: int = CANDIDAT
 
     async def asked(prompt: str) -> Sequence[str]:
         text = f"Ask the same in other words. Write the question alone.\n\n{prompt}"
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": text}],
-            "n": candidates,
-            "max_tokens": _TOKENS,
-            "temperature": 0.7,
-            "seed": 0,
-        }
-        async with Upstream(options) as server:
-            reply = await server.post("/v1/chat/completions", orjson.dumps(body), {})
-            answer = await reply.read()
-            reply.close()
-        if reply.status != 200:
-            raise UpstreamError(f"the model server answered with HTTP status {reply.status}")
-        said, _ = answered(answer, candidates)
-        texts = dict.fromkeys(one.text for one in said)
-        return [text for text in texts if text and text != prompt]
+        texts = await several(
+            options, model, text, count=candidates, tokens=_TOKENS, least=candidates
+        )
+        return [one for one in texts if one != prompt]
 
     return lambda prompt: asyncio.run(asked(prompt))
 

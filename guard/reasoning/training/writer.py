@@ -11,12 +11,11 @@ from pathlib import Path
 
 import orjson
 
-from guard.errors import UpstreamError, UpstreamGarbage
+from guard.reasoning.candidates import candidates
 from guard.reasoning.prompts import guide_prompt
-from guard.reasoning.request import answered
 from guard.reasoning.training.asking import Request
 from guard.reasoning.training.instructing import by_rules, told
-from guard.upstream import Upstream, UpstreamOptions
+from guard.upstream import UpstreamOptions
 
 CANDIDATES = 4  # for one request, of which the first good one is kept
 _TOKENS = 220
@@ -38,25 +37,8 @@ def model_writer(url: str, model: str, api_key: str | None) -> Writer:
     options = UpstreamOptions(url=url, api_key=api_key, first_byte=_SECONDS)
 
     async def asked(request: Request) -> Sequence[str]:
-        prompt = _prompt(request)
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": f"{prompt}\n\nKnown of it: {told(request)}"}],
-            "n": CANDIDATES,
-            "max_tokens": _TOKENS,
-            "temperature": 0.7,
-            "seed": 0,
-        }
-        async with Upstream(options) as server:
-            reply = await server.post("/v1/chat/completions", orjson.dumps(body), {})
-            try:
-                answer = await reply.read()
-            finally:
-                reply.close()
-        if reply.status != 200:
-            raise UpstreamError(f"the writer's server answered with HTTP status {reply.status}")
-        said, _ = answered(answer, min(CANDIDATES, _choices(answer)))
-        return list(dict.fromkeys(one.text for one in said if one.text))
+        text = f"{_prompt(request)}\n\nKnown of it: {told(request)}"
+        return await candidates(options, model, text, count=CANDIDATES, tokens=_TOKENS)
 
     return lambda request: asyncio.run(asked(request))
 
@@ -92,11 +74,3 @@ def _read(path: Path) -> dict[str, list[str]]:
 
 def _prompt(request: Request) -> str:
     return guide_prompt(request.case.policy.reasoning.context, request.turns)
-
-
-def _choices(answer: bytes) -> int:
-    """How many answers came: not every server gives as many as it is asked for."""
-    try:
-        return len(orjson.loads(answer)["choices"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise UpstreamGarbage("the writer's answer has an odd structure") from None

@@ -69,15 +69,17 @@ def test_an_adapter_leaves_the_base_alone_and_has_a_card(tiny: Path, tmp_path: P
     assert not (tmp_path / "out.partial").exists()
 
 
+class Cut(Exception):
+    """Ends a run in its third step."""
+
+
+def cut(report) -> None:
+    if report.step == 3:
+        raise Cut
+
+
 def test_a_run_that_was_cut_off_ends_in_the_same_weights(tiny: Path, tmp_path: Path) -> None:
     run(tiny, tmp_path / "whole")
-
-    class Cut(Exception):
-        pass
-
-    def cut(report) -> None:
-        if report.step == 3:
-            raise Cut
 
     options = Options(tiny, tmp_path / "cut", device="cpu", writer=one_wording)
     with pytest.raises(Cut):
@@ -92,13 +94,6 @@ def test_a_run_that_was_cut_off_ends_in_the_same_weights(tiny: Path, tmp_path: P
 
 
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(tiny: Path, tmp_path: Path) -> None:
-    class Cut(Exception):
-        pass
-
-    def cut(report) -> None:
-        if report.step == 3:
-            raise Cut
-
     options = Options(tiny, tmp_path / "out", device="cpu", writer=one_wording)
     with pytest.raises(Cut):
         guard_model(SMALL, SHORT, replace(options, report=cut))
