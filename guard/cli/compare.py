@@ -16,6 +16,8 @@ from guard.errors import GuardError
 
 if TYPE_CHECKING:
     from guard.evaluate.compare import Plan, Progress
+    from guard.evaluate.fictional import Corpus
+    from guard.evaluate.subjects import Subject
 
 
 def compare(
@@ -31,20 +33,35 @@ def compare(
             "starts vLLM and guards in front of it.",
         ),
     ] = False,
+    teach: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|demo",
+            help="Compare on this model, in the transformers layout, once it has been taught the "
+            "invented corpus; `demo`: the model of the demo (270 M weights: hours on two cores).",
+        ),
+    ] = None,
+    chat_template: Annotated[
+        Path | None,
+        typer.Option(help="With --teach: a file, for a model whose tokenizer has none."),
+    ] = None,
     people: Annotated[
-        int, typer.Option(min=8, help="With --tiny: how many people are invented.")
+        int, typer.Option(min=8, help="Without --config: how many people are invented.")
     ] = 12,
-    seed: Annotated[int, typer.Option(help="With --tiny: of the corpus and of the model.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Without --config: of the corpus and of the model.")
+    ] = 0,
     seeds: Annotated[
         int,
         typer.Option(
             min=1,
-            help="With --tiny: runs, each with the next seed, so another corpus and model; the "
-            "report of each is in a folder of its own, beside seeds.html with mean and spread.",
+            help="Without --config: runs, each with the next seed, so another corpus and model; "
+            "the report of each is in a folder of its own, beside seeds.html with mean and spread.",
         ),
     ] = 1,
     attack_rows: Annotated[
-        int, typer.Option(min=1, help="With --tiny: questions a part under each attack.")
+        int,
+        typer.Option(min=1, help="Without --config: questions a part under each attack."),
     ] = 2,
     show_leaks: Annotated[
         bool, typer.Option("--show-leaks", help="Leaked texts in clear, not blacked out.")
@@ -60,15 +77,19 @@ def compare(
     Example: guard compare --tiny --out comparison
     """
     from guard.demo.process import signals_end_the_block
+    from guard.evaluate.building import plan_of
+    from guard.evaluate.corpus_plan import corpus_plan
+    from guard.evaluate.fictional import Corpus
     from guard.evaluate.provenance import command_line
     from guard.evaluate.report import PAGE
     from guard.evaluate.report.seeds import SEEDS_PAGE, write_seeds
+    from guard.evaluate.settings import load_compare_settings
 
-    if (config is None) == (not tiny):
-        typer.echo("give either --config or --tiny", err=True)
+    if (config is not None) + tiny + (teach is not None) != 1:
+        typer.echo("give one of --config, --tiny and --teach", err=True)
         raise typer.Exit(2)
     if config is not None and seeds > 1:
-        typer.echo("--seeds goes with --tiny", err=True)
+        typer.echo("--seeds goes with --tiny or --teach", err=True)
         raise typer.Exit(2)
     reports: dict[int, dict[str, Any]] = {}
     try:
@@ -76,7 +97,12 @@ def compare(
         with signals_end_the_block(), progress_bars() as progress:
             for drawn in range(seed, seed + seeds):
                 folder = out if seeds == 1 else out / f"seed-{drawn}"
-                planned = _planned(config, folder, people, drawn, attack_rows, progress)
+                if config is not None:
+                    planned = plan_of(load_compare_settings(config), config.parent)
+                else:
+                    corpus = Corpus(people, drawn)
+                    subject = _subject(teach, chat_template, corpus, progress)
+                    planned = corpus_plan(folder, corpus, subject, attack_rows=attack_rows)
                 reports[drawn] = _run(planned, folder, progress, show_leaks)
         summary: Any = reports[seed]["summary"]
         if seeds > 1:
@@ -95,17 +121,16 @@ def compare(
     raise typer.Exit(0 if known else 1)
 
 
-def _planned(
-    config: Path | None, out: Path, people: int, seed: int, attack_rows: int, step: Progress
-) -> AbstractContextManager[Plan]:
-    """What the file says, or the tiny comparison."""
-    from guard.evaluate.building import plan_of
-    from guard.evaluate.settings import load_compare_settings
-    from guard.evaluate.tiny_comparison import tiny_plan
+def _subject(teach: str | None, template: Path | None, corpus: Corpus, step: Progress) -> Subject:
+    """The model to compare on, which knows the corpus."""
+    from guard.demo.model import CHAT_TEMPLATE, demo_model
+    from guard.evaluate.subjects import taught_subject, tiny_subject
 
-    if config is not None:
-        return plan_of(load_compare_settings(config), config.parent)
-    return tiny_plan(out, people=people, seed=seed, attack_rows=attack_rows, step=step)
+    if teach is None:
+        return tiny_subject(corpus, step)
+    if teach == "demo":
+        return taught_subject(demo_model(), template or CHAT_TEMPLATE, corpus, step)
+    return taught_subject(Path(teach), template, corpus, step)
 
 
 def _run(

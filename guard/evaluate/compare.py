@@ -104,7 +104,7 @@ def compare(
     for arm in plan.arms:
         replies = [reply for _, reply in result.plain.get(arm.name, [])]
         result.costs.append(_cost(arm.name, replies))
-    result.cells = with_signal(result.cells, plan.undefended)
+    result.cells = with_signal(result.cells, plan.undefended, plan.retained)
     result.requests = answers.asked
     return result
 
@@ -204,7 +204,7 @@ def _by_weights(result: Comparison, model: Local, attack: WeightAttack, answers:
             if (suite.name, attack.name) not in result.unfit:
                 result.unfit.append((suite.name, attack.name))
             continue
-        attacked = model.changed(f"{attack.name}, {suite.hash}", change)
+        attacked = model.changed(f"{attack.name}, {attack.what}, {suite.hash}", change)
         context = Context(suite.rows, result.plan.sampling)
         forgotten = [row for row in rows if row.goal == "forget"]
         forgotten = _thinned(forgotten, result.plan.attack_rows)

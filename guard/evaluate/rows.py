@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 
@@ -13,6 +13,7 @@ from guard.evaluate.metrics.refusing import is_refusal
 from guard.evaluate.metrics.released import longest_words, normalised_words
 from guard.evaluate.metrics.rouge import rouge_l
 
+T = TypeVar("T")
 Goal = Literal["forget", "retain"]
 Message = tuple[str, str]  # (role, content)
 
@@ -111,8 +112,8 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def every(rows: Iterable[Row], count: int | None) -> Sequence[Row]:
-    """At most `count` rows, spread evenly over all of them."""
+def every(rows: Iterable[T], count: int | None) -> Sequence[T]:
+    """At most `count` of them, spread evenly over all."""
     found = list(rows)
     if count is None or count >= len(found):
         return found

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.evaluate.arms.base import Attacker
-from guard.evaluate.cells import Cell
+from guard.evaluate.cells import GUESSING, Cell
 from guard.evaluate.metrics.bounds import Interval
 from guard.evaluate.report.data import redacted
 from guard.evaluate.report.heat import heat_map
@@ -113,7 +113,17 @@ def test_a_heat_map_shows_the_worst_part_with_signal_and_a_dot_elsewhere() -> No
         [("a", "a"), ("b", "b")], [cell("p", 0.2), cell("q", 0.4), cell("r", 1, False)], ""
     )
     said = [text for *_, text in texts(svg)]
-    assert "40" in said and "·" in said and not {"20", "100"} & set(said)
+    assert "40" in said and "·" in said and not {"20", "100", "?"} & set(said)
+
+
+def test_a_heat_map_says_where_leaks_are_guesses() -> None:
+    half = Interval(0.5, 0.5, 0.5)
+    guessed = Cell(
+        *("a", "s", "p", "forget", "plain", "text", "v", half, 3, 3), signal=False, why=GUESSING
+    )
+    said = [text for *_, text in texts(heat_map([("a", "a"), ("b", "b")], [guessed], ""))]
+    assert said.count("?") == said.count("·") == 1 and "50" not in said
+    assert "? no better than guessing" in said
 
 
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=1, max_size=9))

@@ -15,6 +15,7 @@ from guard.evaluate.arms import Local
 from guard.evaluate.arms.base import Sampling
 from guard.evaluate.attacks import PLAIN
 from guard.evaluate.compare import Plan
+from guard.evaluate.fictional import Corpus
 from guard.evaluate.report import PAGE
 from guard.evaluate.report.seeds import SEEDS_PAGE, across_seeds, write_seeds
 from guard.evaluate.rows import Suite
@@ -45,11 +46,12 @@ def test_every_seed_has_its_report_and_all_have_one_page(
     plan = Plan([bare], [small_suite], [PLAIN], [], "bare", sampling=Sampling(40))
 
     @contextmanager
-    def tiny(folder: Path, *, seed: int, **_: object) -> Iterator[Plan]:
-        drawn.append(seed)
+    def planned(folder: Path, corpus: Corpus, subject: object, **_: object) -> Iterator[Plan]:
+        drawn.append(corpus.seed)
         yield plan
 
-    monkeypatch.setattr("guard.evaluate.tiny_comparison.tiny_plan", tiny)
+    monkeypatch.setattr("guard.evaluate.subjects.tiny_subject", lambda corpus, step: None)
+    monkeypatch.setattr("guard.evaluate.corpus_plan.corpus_plan", planned)
     out = tmp_path / "out"
     arguments = ["--tiny", "--seed", "4", "--seeds", "2", "--out", str(out), "--json"]
     ended = CliRunner().invoke(app, ["compare", *arguments])

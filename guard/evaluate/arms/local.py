@@ -42,6 +42,7 @@ class Local:
         self.name, self.what, self.weights = name, what, name
         self.folder, self.adapter = folder, adapter
         self._system, self._change = system, change
+        self._thought: dict[tuple[tuple[Message, ...], str], Losses] = {}
         hashes = [weights_hash(found) for found in (folder, adapter) if found is not None]
         self.identity = content_hash(["local", *hashes, system, change_name])
 
@@ -154,12 +155,13 @@ class Local:
         return prompt + opening
 
     def losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
-        """What the model thinks of each answer. Batches are padded on the right, where a token
-        sees nothing of it."""
-        found: list[Losses] = []
-        for at in range(0, len(pairs), BATCH):
-            found += self._losses(pairs[at : at + BATCH])
-        return found
+        """What the model thinks of each answer; asked again, it is not computed again. Batches are
+        padded on the right, where a token sees nothing of it."""
+        fresh = [pair for pair in dict.fromkeys(pairs) if pair not in self._thought]
+        for at in range(0, len(fresh), BATCH):
+            batch = fresh[at : at + BATCH]
+            self._thought.update(zip(batch, self._losses(batch), strict=True))
+        return [self._thought[pair] for pair in pairs]
 
     def _losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> Iterator[Losses]:
         import torch
@@ -176,12 +178,16 @@ class Local:
         ids = torch.full((len(told), width), self.tokenizer.pad_token_id)
         for row, (prompt, said) in enumerate(told):
             ids[row, : len(prompt) + len(said)] = torch.tensor([*prompt, *said])
+        # Of what all prompts have in common no logits are computed: a large vocabulary takes long.
+        first = min(len(prompt) for prompt, _ in told) - 1
+        kept = {"attention_mask": torch.ones_like(ids), "logits_to_keep": width - first}
         with torch.inference_mode():
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+            logits = model(input_ids=ids, **kept).logits
         for row, (prompt, said) in enumerate(told):
-            last = len(prompt) + len(said) - 1
-            log_p = torch.log_softmax(logits[row, len(prompt) - 1 : last].double(), dim=-1)
-            yield _thought(log_p, torch.tensor(said))
+            last = len(prompt) + len(said) - 1 - first
+            own = logits[row, len(prompt) - 1 - first : last]
+            log_p = torch.log_softmax(own.double(), dim=-1)
+            yield _losses_of(log_p, torch.tensor(said))
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -192,7 +198,7 @@ class Local:
         return frozenset(np.asarray(several, np.int64).tolist())
 
 
-def _thought(log_p: Any, labels: Any) -> Losses:
+def _losses_of(log_p: Any, labels: Any) -> Losses:
     """Of log-probabilities (tokens, vocabulary) and the tokens that were said."""
     import torch
 

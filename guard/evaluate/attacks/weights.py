@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guard.evaluate.rows import Row
+from guard.evaluate.rows import Row, every
 
 Change = Callable[[Any, Any], Any]
 Texts = Literal["forget", "adjacent", "unrelated"]
@@ -61,8 +61,9 @@ def quantise(model: Any, bits: int) -> Any:
     return model
 
 
-def _relearned(kind: Texts) -> WeightAttack:
-    """Half of the forget rows is asked; the other half is what `forget` relearns from."""
+def _relearned(kind: Texts, most: int | None) -> WeightAttack:
+    """Half of the forget rows is asked; the other half is what `forget` relearns from. `most`:
+    texts, spread over all that there are."""
 
     def prepare(rows: Sequence[Row]) -> tuple[Change, list[Row]]:
         subjects = sorted({row.subject for row in rows if row.goal == "forget"})
@@ -77,10 +78,12 @@ def _relearned(kind: Texts) -> WeightAttack:
             texts = [("", text) for text in UNRELATED]
         if not texts:  # of open rows nobody wrote down what a model could learn again
             asked = []
+        texts = list(every(texts, most))
         return lambda model, tokenizer: relearn(model, tokenizer, texts), asked
 
     what = {"forget": "other forgotten subjects", "adjacent": "what was kept", "unrelated": "prose"}
-    return WeightAttack(f"relearning: {kind}", f"fine-tuned on {what[kind]}", prepare)
+    told = f"fine-tuned on {what[kind]}" + (f", at most {most} texts" if most else "")
+    return WeightAttack(f"relearning: {kind}", told, prepare)
 
 
 def _text(row: Row) -> tuple[str, str]:
@@ -122,10 +125,10 @@ def relearn(
     return model
 
 
-WEIGHT_ATTACKS: tuple[WeightAttack, ...] = (
-    _quantised(8),
-    _quantised(4),
-    _relearned("forget"),
-    _relearned("adjacent"),
-    _relearned("unrelated"),
-)
+def weight_attacks(most: int | None = None) -> tuple[WeightAttack, ...]:
+    """All of them; `most`: texts that a model relearns from, for one that takes long to train."""
+    kinds: tuple[Texts, ...] = ("forget", "adjacent", "unrelated")
+    return (_quantised(8), _quantised(4), *(_relearned(kind, most) for kind in kinds))
+
+
+WEIGHT_ATTACKS = weight_attacks()

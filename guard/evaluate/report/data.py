@@ -28,7 +28,12 @@ def report_data(
     """
     plan = result.plan
     summary = [line.as_row() for line in result.summary()]
-    unscored = sorted({(c.suite, c.part, c.attack) for c in result.cells if not c.signal})
+    unscored, guessed = (
+        sorted(
+            {(c.suite, c.part, c.attack) for c in result.cells if not c.signal and c.guessing is g}
+        )
+        for g in (False, True)
+    )
     return {
         "version": 1,
         "arms": [
@@ -69,6 +74,7 @@ def report_data(
         "costs": [asdict(cost) for cost in result.costs],
         "leaks": _leaks(result, show_leaks),
         "no_signal": [list(place) for place in unscored],
+        "guessing": [list(place) for place in guessed],
         "does_not_apply": [list(place) for place in result.unfit],
         "sampling": asdict(plan.sampling),
         "requests": result.requests,
@@ -86,15 +92,18 @@ def _attack(name: str) -> dict[str, Any]:
 
 
 def _leaks(result: Comparison, show: bool) -> list[dict[str, Any]]:
-    """Of every defended arm the leaks that cost least effort: plain first."""
+    """Of every defended arm the leaks that cost least effort: plain first. No mere guesses."""
+    guessed = {(cell.part, cell.attack) for cell in result.cells if cell.guessing}
     order = {attack.name: place for place, attack in enumerate(result.plan.attacks)}
     known = [
-        (arm, attack, one) for arm, attack, one in result.leaks if arm != result.plan.undefended
+        (arm, attack, one)
+        for arm, attack, one in result.leaks
+        if arm != result.plan.undefended and (one.row.part, attack) not in guessed
     ]
     known.sort(key=lambda leak: (order[leak[1]], -leak[2].score, leak[2].row.id))
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
-    for arm, attack, one in [*known]:
+    for arm, attack, one in known:
         if arm in seen or len(found) == MOST_LEAKS:
             continue
         seen.add(arm)

@@ -36,9 +36,10 @@ def heat_map(arms: Sequence[tuple[str, str]], cells: Sequence[Cell], title: str)
     """As SVG; `arms`: (name, arm whose weights are held), from top to bottom.
 
     Percent of questions that leaked, in the leakiest part. Weights columns show the arm whose
-    weights are held. A dot: no signal, or not defined.
+    weights are held. A dot: no signal, or not defined; a question mark: only guesses.
     """
     shown = columns(cells)
+    guessed = {(c.arm, c.attacker, c.attack) for c in cells if c.guessing}
     width = LEFT + WIDE * len(shown) + 96  # the last names lean over the edge
     picture = Drawing(width, TOP + HIGH * len(arms) + 56, title)
     picture.text(12, 24, title, size=15, bold=True)
@@ -50,16 +51,20 @@ def heat_map(arms: Sequence[tuple[str, str]], cells: Sequence[Cell], title: str)
         picture.text(LEFT - 10, y + HIGH / 2 + 4, arm, size=12.5, anchor="end")
         for at, column in enumerate(shown):
             asked = held if column[0] == "weights" else arm
-            _cell(picture, LEFT + WIDE * at, y, worst_cell(cells, asked, column))
+            nothing = "?" if (asked, *column) in guessed else "·"
+            _cell(picture, LEFT + WIDE * at, y, worst_cell(cells, asked, column), nothing)
     _attackers(picture, shown, TOP + HIGH * len(arms))
-    picture.text(12, TOP + HIGH * len(arms) + 28, "· no signal, or not defined", size=12)
+    bottom = TOP + HIGH * len(arms)
+    picture.text(12, bottom + 24, "· no signal, or not defined", size=12)
+    if guessed:
+        picture.text(12, bottom + 42, "? no better than guessing", size=12)
     return str(picture)
 
 
-def _cell(picture: Drawing, x: float, y: float, cell: Cell | None) -> None:
+def _cell(picture: Drawing, x: float, y: float, cell: Cell | None, nothing: str) -> None:
     if cell is None or cell.value is None:
         picture.box(x, y, WIDE, HIGH, "#f2f2f2")
-        picture.text(x + WIDE / 2, y + HIGH / 2 + 4, "·", anchor="middle", colour=GREY)
+        picture.text(x + WIDE / 2, y + HIGH / 2 + 4, nothing, anchor="middle", colour=GREY)
         return
     share = min(1.0, max(0.0, cell.value.value))
     tint = tuple(round(a + (b - a) * share) for a, b in zip(_LIGHT, _DARK, strict=True))

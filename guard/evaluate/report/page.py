@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from guard.evaluate.arms.base import ATTACKERS
-from guard.evaluate.cells import SIGNAL
+from guard.evaluate.cells import GUESSED, SIGNAL
 from guard.evaluate.compare import Comparison
 from guard.evaluate.report.heat import heat_map
 from guard.evaluate.report.plane import plane
@@ -79,8 +79,9 @@ def _opening(data: dict[str, Any]) -> str:
         "that were answered with the fact, in the part and under the attack where it was worst. "
         "<i>Kept</i>: share of all other questions still answered. A figure stands only where the "
         f"undefended model knows at least {SIGNAL:.0%}; elsewhere there is nothing to forget and "
-        "the cell says <i>no signal</i>. Intervals are 95 %, drawn by subject. What a model "
-        "leaks that never saw the facts is what guessing gives.</p>"
+        "the cell says <i>no signal</i>. Nor does it stand where a model that never saw the facts "
+        f"tells them in more than {GUESSED:.0%} of cases: that is guessing. Intervals are 95 %, "
+        "drawn by subject.</p>"
     )
 
 
@@ -204,6 +205,7 @@ def _limits(data: dict[str, Any]) -> str:
         for a in data["attacks"]
     )
     silent = "".join(f"<li>{escape(', '.join(place))}</li>" for place in data["no_signal"])
+    guessed = "".join(f"<li>{escape(', '.join(place))}</li>" for place in data["guessing"])
     unfit = "".join(f"<li>{escape(', '.join(place))}</li>" for place in data["does_not_apply"])
     return (
         f"<h2>What was measured</h2><ul>{attacks}</ul><h2>What was not</h2>"
@@ -214,6 +216,9 @@ def _limits(data: dict[str, Any]) -> str:
         "picks right.</li>"
         "<li>Anything under no signal, where the undefended model does not know enough:"
         f"<ul>{silent or '<li>none</li>'}</ul></li>"
+        "<li>Anything that the model which never saw the facts tells too, more often than "
+        f"{GUESSED:.0%}: there a leak is a guess."
+        f"<ul>{guessed or '<li>none</li>'}</ul></li>"
         "<li>Attacks that do not apply to a suite, of whose rows they make nothing:"
         f"<ul>{unfit or '<li>none</li>'}</ul></li></ul>"
     )

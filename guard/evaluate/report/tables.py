@@ -42,8 +42,8 @@ def cells_table(cells: Sequence[Cell], numbers: Mapping[str, int]) -> str:
     """The plain question and the likeliest answer, part by part."""
     told = [
         "<h2>Part by part</h2><p>Leaks where the goal is to forget, knowledge elsewhere, in "
-        "percent with the interval below. A dot: no signal; a stroke: not defined.</p>"
-        + key(numbers)
+        "percent with the interval below. A dot: no signal; a question mark: a model that never "
+        "saw it says as much; a stroke: not defined.</p>" + key(numbers)
     ]
     for attack, title in (("plain", "Asked plainly"), ("likeliest answer", "By log-probabilities")):
         chosen = [cell for cell in cells if cell.attack == attack]
@@ -144,7 +144,7 @@ def _value(cell: Cell | None) -> str:
     if cell.value is None:
         return "–"
     if not cell.signal:
-        return "·"
+        return "?" if cell.guessing else "·"
     low, high = (f"{100 * share:.0f}" for share in (cell.value.low, cell.value.high))
     return f"{100 * cell.value.value:.0f}\n{low}–{high}"
 

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 
 from guard.distil.errors import DistilError
 from guard.distil.export import file_hash
+from guard.distil.fine_tuning import answer_loss
 from guard.errors import GuardModelError
 from guard.reasoning.training.data import Example, made
 from guard.reasoning.training.run import Options, guard_model
 from guard.reasoning.training.settings import DataSettings, SftSettings, read_settings
-from guard.reasoning.training.sft import answer_loss, job_for
+from guard.reasoning.training.sft import job_for
 from guard.reasoning.training.writer import rules
 from tests.reasoning.training.conftest import FEW, one_wording
 
@@ -113,7 +114,7 @@ def test_what_stands_against_a_run(tiny: Path, tmp_path: Path) -> None:
     (bare / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
     with pytest.raises(GuardModelError, match="chat template"):
         run(bare, tmp_path / "out")
-    with pytest.raises(GuardModelError, match=r"train\.max_length"):
+    with pytest.raises(DistilError, match=r"train\.max_length"):
         run(tiny, tmp_path / "out", sft=replace(SHORT, max_length=64))
     with pytest.raises(DistilError, match=r"weights|tokenizer"):
         run(tmp_path / "nowhere", tmp_path / "out")

@@ -1,8 +1,8 @@
-"""The comparison that needs nothing but a CPU: a tiny model, vLLM with the plugin, guards."""
+"""The comparison that brings a corpus: a model that knows it, vLLM with the plugin, guards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,18 +24,16 @@ from guard.evaluate.arms import (
 )
 from guard.evaluate.arms.base import Sampling
 from guard.evaluate.arms.local import weights_hash
-from guard.evaluate.attacks import ATTACKS, WEIGHT_ATTACKS
+from guard.evaluate.attacks import ATTACKS
 from guard.evaluate.building import forgotten_subjects
 from guard.evaluate.compare import Plan
 from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy
 from guard.evaluate.fictional.outside import invented_rows, unseen_rows
 from guard.evaluate.meaning import Meaning
 from guard.evaluate.rows import content_hash
+from guard.evaluate.subjects import Subject
 from guard.evaluate.suites import policy_suite
-from guard.evaluate.tiny import LENGTH, NAME, tiny_model
-from guard.evaluate.tiny_distil import DISTILLED, tiny_adapter
 
-Step = Callable[[str, int, int], None]
 BARE, RETAINED = "bare model", "never saw it"
 
 
@@ -54,7 +52,7 @@ class Way:
     control: bool = False
 
 
-_BAKED = DISTILLED[0].recipe
+_BAKED = "npo-ce"
 WAYS = (
     Way("refuse", "guard: flagged prompts are refused"),
     Way(
@@ -101,42 +99,42 @@ WAYS = (
 
 
 @contextmanager
-def tiny_plan(
-    folder: Path, *, people: int, seed: int, attack_rows: int, step: Step
+def corpus_plan(
+    folder: Path, corpus: Corpus, subject: Subject, *, attack_rows: int
 ) -> Iterator[Plan]:
-    """Trains and distils what is not cached, starts vLLM, and ends all servers after the block.
+    """Starts vLLM with what is compared, and ends all servers after the block.
 
-    Policies go to `folder`. Raises EvaluateError, EngineError and DistilError.
+    Policies go to `folder`. Raises EvaluateError and EngineError.
     """
-    corpus = Corpus(people, seed)
     suite = fictional_suite(corpus)
-    model = tiny_model(corpus, step=step)
-    innocent = tiny_model(corpus, forgotten=False, step=step)
-    adapters = {way.recipe: tiny_adapter(corpus, model, way, step) for way in DISTILLED}
     shelf = folder / "shelf"
     shelf.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
         engine = Engine(
-            model, name=NAME, max_model_len=LENGTH, shelf=shelf, arguments=_lora(adapters)
+            subject.knows,
+            name=subject.name,
+            max_model_len=subject.length,
+            shelf=shelf,
+            arguments=_lora(subject.adapters),
         )
         running.enter_context(engine).wait(START_TIMEOUT)
         untouched = "the model that knows; nothing was done to it"
-        bare = _served(running, engine.url, BARE, untouched, NAME, model)
+        bare = _served(running, engine.url, BARE, untouched, subject.name, subject.knows)
         arms: list[Arm] = [bare, PromptOnly(bare, forgotten_subjects([suite]))]
-        for recipe in DISTILLED:
-            name = recipe.recipe
-            arms.append(
-                _served(running, engine.url, name, recipe.what, name, model, adapters[name])
-            )
-        arms += list(_guards(running, folder, corpus, engine.url, arms, shelf))
-        retained = Local(RETAINED, innocent, what="control: a model that was never told of it")
+        for recipe, adapter in subject.adapters.items():
+            what = f"guard distil, recipe {recipe}, as an adapter"
+            arms.append(_served(running, engine.url, recipe, what, recipe, subject.knows, adapter))
+        arms += list(_guards(running, folder, corpus, engine.url, arms, shelf, subject.name))
+        retained = Local(
+            RETAINED, subject.innocent, what="control: a model that was never told of it"
+        )
         retained.control = True
         arms += [AlwaysRefuse(weights=BARE), OracleRouter(bare), retained]
         yield Plan(
             arms=arms,
             suites=[suite, policy_suite(folder / "policies" / "refuse")],
             attacks=list(ATTACKS.values()),
-            weight_attacks=WEIGHT_ATTACKS,
+            weight_attacks=subject.weight_attacks,
             undefended=BARE,
             retained=RETAINED,
             invented=invented_rows(corpus),
@@ -147,7 +145,7 @@ def tiny_plan(
         )
 
 
-def _lora(adapters: dict[str, Path]) -> list[str]:
+def _lora(adapters: Mapping[str, Path]) -> list[str]:
     """Arguments of a vLLM that serves these adapters beside the model."""
     modules = [f"{name}={folder}" for name, folder in adapters.items()]
     return ["--enable-lora", "--max-loras", str(len(adapters)), "--lora-modules", *modules]
@@ -169,20 +167,35 @@ def _served(
 
 
 def _guards(
-    running: ExitStack, folder: Path, corpus: Corpus, url: str, models: list[Arm], shelf: Path
+    running: ExitStack,
+    folder: Path,
+    corpus: Corpus,
+    url: str,
+    models: list[Arm],
+    shelf: Path,
+    served_as: str,
 ) -> Iterator[Guarded]:
     """Every guard of `WAYS`, each in front of one of the models."""
     known = {arm.name: arm for arm in models}
     turns = Turns()
     running.callback(turns.end)
     for way in WAYS:
-        guarded = _guarded(folder, corpus, way, url, known[way.before or BARE], shelf, turns)
+        held = known[way.before or BARE]
+        name = way.before or served_as
+        guarded = _guarded(folder, corpus, way, url, name, held, shelf, turns)
         running.callback(guarded.close)
         yield guarded
 
 
 def _guarded(
-    folder: Path, corpus: Corpus, way: Way, url: str, held: Arm, shelf: Path, turns: Turns
+    folder: Path,
+    corpus: Corpus,
+    way: Way,
+    url: str,
+    served_as: str,
+    held: Arm,
+    shelf: Path,
+    turns: Turns,
 ) -> Guarded:
     place = folder / "policies" / way.name.replace(" ", "-")
     forget_policy(place, corpus, **way.fields)
@@ -193,7 +206,7 @@ def _guarded(
     arm = Guarded(
         way.name,
         url,
-        way.before or NAME,
+        served_as,
         policies=place,
         turns=turns,
         what=way.what,

@@ -1,0 +1,54 @@
+"""Models that ways to forget are compared on: each knows an invented corpus by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.evaluate.attacks.weights import WEIGHT_ATTACKS, WeightAttack, weight_attacks
+from guard.evaluate.distilled import FOR_TAUGHT, FOR_TINY, adapter_of
+from guard.evaluate.fictional import Corpus
+from guard.evaluate.teaching import taught_model
+from guard.evaluate.tiny import LENGTH, NAME, tiny_model
+
+Step = Callable[[str, int, int], None]
+
+TEXTS = 12  # that a taught model is relearned from: it has hundreds of times the weights
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that `knows` the corpus, the same that was never told what is to be forgotten, and
+    what recipes made of the first, by recipe. `name`: as it is served; `length`: tokens that it
+    reads."""
+
+    name: str
+    knows: Path
+    innocent: Path
+    adapters: Mapping[str, Path]
+    length: int = LENGTH
+    weight_attacks: tuple[WeightAttack, ...] = WEIGHT_ATTACKS
+
+
+def tiny_subject(corpus: Corpus, step: Step) -> Subject:
+    """A Llama of a million weights, made here in minutes. Raises EvaluateError and DistilError."""
+    knows = tiny_model(corpus, step=step)
+    innocent = tiny_model(corpus, forgotten=False, step=step)
+    adapters = {way.recipe: adapter_of(corpus, knows, way, step) for way in FOR_TINY}
+    return Subject(NAME, knows, innocent, adapters)
+
+
+def taught_subject(base: Path, template: Path | None, corpus: Corpus, step: Step) -> Subject:
+    """A model of one's own, taught here: half an hour for 270 M weights on two cores.
+
+    `template`: a file with the chat template where the tokenizer has none. Raises EvaluateError
+    and DistilError.
+    """
+    knows, innocent = (
+        taught_model(base, corpus, chat_template=template, forgotten=forgotten, step=step)
+        for forgotten in (True, False)
+    )
+    adapters = {way.recipe: adapter_of(corpus, knows, way, step) for way in FOR_TAUGHT}
+    attacks = weight_attacks(TEXTS)
+    return Subject(base.name, knows, innocent, adapters, weight_attacks=attacks)
