@@ -14,13 +14,10 @@ from safetensors.torch import load_file
 
 from guard.distil.errors import DistilError
 from guard.distil.export import file_hash
-from guard.distil.fine_tuning import answer_loss
 from guard.errors import GuardModelError
 from guard.reasoning.training.data import Example, made
 from guard.reasoning.training.run import Options, guard_model
 from guard.reasoning.training.settings import DataSettings, SftSettings, read_settings
-from guard.reasoning.training.sft import job_for
-from guard.reasoning.training.writer import rules
 from tests.reasoning.training.conftest import FEW, one_wording
 
 LEARN = SftSettings(
@@ -132,24 +129,6 @@ def test_a_chat_template_may_come_from_a_file(tiny: Path, tmp_path: Path) -> Non
     missing = replace(options, out=tmp_path / "other", chat_template=tmp_path / "none")
     with pytest.raises(GuardModelError, match="cannot be read"):
         guard_model(SMALL, SHORT, missing)
-
-
-def test_the_loss_is_of_instructions_alone(tiny: Path, tmp_path: Path) -> None:
-    """The same as over all logits with the prompt masked, although those are never computed."""
-    from guard.distil.loading import load_tokenizer
-    from guard.distil.losses import mean_nll
-
-    parts = (made("train", SMALL, rules(0)), made("calibrate", SMALL, rules(0)))
-    job = job_for(
-        tiny, load_tokenizer(tiny), parts, SHORT, base="", folder=tmp_path, seed=0, device="cpu",
-        report=lambda now: None,
-    )  # fmt: skip
-    batch = job.batch(job.data.retain[:3])
-    whole = mean_nll(job.logits(batch), batch.labels).mean()
-    ours = answer_loss(job, batch)
-    assert ours.item() == pytest.approx(whole.item(), rel=1e-5)
-    learned = job.encoder.tokenizer.decode(batch.labels[0][batch.labels[0] >= 0])
-    assert learned.removesuffix("<end>") == job.data.retain[0].answer
 
 
 def test_nothing_that_is_learned_is_logged(
