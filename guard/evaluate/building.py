@@ -21,7 +21,7 @@ from guard.evaluate.arms.base import Sampling
 from guard.evaluate.attacks import ATTACKS, WEIGHT_ATTACKS
 from guard.evaluate.compare import Plan
 from guard.evaluate.fictional import Corpus, fictional_suite
-from guard.evaluate.fictional.outside import invented_rows, unseen_rows
+from guard.evaluate.fictional.outside import list_rows, unseen_rows
 from guard.evaluate.meaning import Meaning
 from guard.evaluate.rows import Row, Suite
 from guard.evaluate.settings import (
@@ -48,7 +48,7 @@ def plan_of(settings: CompareSettings, base: Path) -> Iterator[Plan]:
     """
     suites = [_suite(entry, base) for entry in settings.suites]
     corpora = [Corpus(e.people, e.seed) for e in settings.suites if isinstance(e, Fictional)]
-    invented: list[Row] = [row for corpus in corpora for row in invented_rows(corpus)]
+    lists = [list_rows(corpus) for corpus in corpora]
     unseen: list[Row] = [row for corpus in corpora for row in unseen_rows(corpus)]
     with ExitStack() as running:
         arms = _arms(settings, suites, base, running)
@@ -59,7 +59,8 @@ def plan_of(settings: CompareSettings, base: Path) -> Iterator[Plan]:
             weight_attacks=[a for a in WEIGHT_ATTACKS if a.name in settings.weight_attacks],
             undefended=settings.undefended,
             retained=settings.retained,
-            invented=invented,
+            listed=[row for listed, _ in lists for row in listed],
+            invented=[row for _, invented in lists for row in invented],
             unseen=unseen,
             sampling=Sampling(settings.max_tokens, 0.0, settings.seed),
             attack_rows=settings.attack_rows,

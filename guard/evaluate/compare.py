@@ -9,6 +9,7 @@ from statistics import median
 from guard.evaluate.answers import Answers
 from guard.evaluate.arms.base import Arm, Asked, Reply, Sampling
 from guard.evaluate.arms.local import Local
+from guard.evaluate.arms.served import Served
 from guard.evaluate.attacks import OPENING, PLAIN, Attack, Context, Probe, WeightAttack
 from guard.evaluate.cells import Cell, Scored, cells_of, with_signal
 from guard.evaluate.dragon_figures import Encode
@@ -26,9 +27,10 @@ Progress = Callable[[str, int, int], None]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is compared. `undefended`: the arm that nothing was done to; `retained`: one that never
-    saw what is to be forgotten, for metrics that compare with it; `invented`: questions about
-    subjects that no model knows, for list inference; `unseen`: rows that no model was trained on,
-    for membership inference; `encode`: texts to unit vectors, for metrics of meaning."""
+    saw what is to be forgotten, for metrics that compare with it; `listed` and `invented`: the same
+    questions about forgotten subjects and about such as no model knows, for list inference;
+    `unseen`: rows that no model was trained on, for membership inference; `encode`: texts to unit
+    vectors, for metrics of meaning."""
 
     arms: Sequence[Arm]
     suites: Sequence[Suite]
@@ -36,6 +38,7 @@ class Plan:
     weight_attacks: Sequence[WeightAttack]
     undefended: str
     retained: str | None = None
+    listed: Sequence[Row] = ()
     invented: Sequence[Row] = ()
     unseen: Sequence[Row] = ()
     sampling: Sampling = GREEDY
@@ -93,7 +96,7 @@ def compare(
         for suite in plan.suites:
             _by_text(result, arm, suite, answers)
         _by_probability(result, arm)
-        if plan.invented:
+        if plan.listed and plan.invented:
             _by_list(result, arm, answers)
     models = [arm for arm in plan.arms if isinstance(arm, Local)]
     total = len(models) * len(plan.weight_attacks)
@@ -215,15 +218,17 @@ def _by_weights(result: Comparison, model: Local, attack: WeightAttack, answers:
 
 
 def _by_list(result: Comparison, arm: Arm, answers: Answers) -> None:
-    rows = [row for suite in result.plan.suites for row in suite.rows]
-    known = {row.subject: row for row in reversed(rows) if row.goal == "forget"}
+    # A model of this process answers in batches: it has no time of a single answer.
+    timed = not isinstance(arm, Local) or isinstance(arm, Served)
     groups = []
-    for group in (list(known.values()), list(result.plan.invented)):
+    for group in (result.plan.listed, result.plan.invented):
         asked = [Asked(row.messages, result.plan.sampling, goal=row.goal) for row in group]
         replies = answers.of(arm, asked)
         groups.append(
             [
-                Observed(reply.text, reply.finish_reason, reply.seconds, row.subject)
+                Observed(
+                    reply.text, reply.finish_reason, reply.seconds if timed else None, row.subject
+                )
                 for row, reply in zip(group, replies, strict=True)
             ]
         )

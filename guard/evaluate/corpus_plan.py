@@ -28,7 +28,7 @@ from guard.evaluate.attacks import ATTACKS
 from guard.evaluate.building import forgotten_subjects
 from guard.evaluate.compare import Plan
 from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy
-from guard.evaluate.fictional.outside import invented_rows, unseen_rows
+from guard.evaluate.fictional.outside import list_rows, unseen_rows
 from guard.evaluate.meaning import Meaning
 from guard.evaluate.rows import content_hash
 from guard.evaluate.subjects import Subject
@@ -107,6 +107,7 @@ def corpus_plan(
     Policies go to `folder`. Raises EvaluateError and EngineError.
     """
     suite = fictional_suite(corpus)
+    listed, invented = list_rows(corpus)
     shelf = folder / "shelf"
     shelf.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
@@ -137,7 +138,8 @@ def corpus_plan(
             weight_attacks=subject.weight_attacks,
             undefended=BARE,
             retained=RETAINED,
-            invented=invented_rows(corpus),
+            listed=listed,
+            invented=invented,
             unseen=unseen_rows(corpus),
             sampling=Sampling(max_tokens=32),
             attack_rows=attack_rows,

@@ -17,13 +17,14 @@ from guard.evaluate.attacks import PLAIN
 from guard.evaluate.attacks.weights import relearn
 from guard.evaluate.compare import Comparison, Plan, compare
 from guard.evaluate.fictional import Corpus, fictional_suite
-from guard.evaluate.fictional.outside import invented_rows, unseen_rows
+from guard.evaluate.fictional.outside import list_rows, unseen_rows
 from guard.evaluate.rows import content_hash
 from guard.evaluate.tiny import tokenizer_of_strangers, train
 
 CORPUS = Corpus(8, 0)
 EPOCHS = 26
 SUITE = fictional_suite(CORPUS)
+LISTED, INVENTED = list_rows(CORPUS)
 BARE, NEVER, AGAIN, REFUSES, BROKEN = "bare", "never saw it", "nor did it", "refuses", "broken"
 
 
@@ -76,7 +77,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         weight_attacks=[],
         undefended=BARE,
         retained=NEVER,
-        invented=invented_rows(CORPUS),
+        listed=LISTED,
+        invented=INVENTED,
         unseen=unseen_rows(CORPUS),
         sampling=Sampling(32),
     )

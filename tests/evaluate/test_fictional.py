@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.evaluate.fictional import Corpus, fictional_suite, forget_policy, wordings
-from guard.evaluate.fictional.outside import invented_rows, unseen_rows
+from guard.evaluate.fictional.outside import list_rows, unseen_rows
 from guard.policy import load_policy_set
 
 
@@ -122,11 +122,16 @@ def test_namesakes_share_a_family_name_with_somebody_forgotten() -> None:
     assert all(person.name.split()[-1] in forgotten for person in corpus.of("namesake"))
 
 
-def test_invented_people_are_in_no_corpus() -> None:
+def test_invented_people_are_in_no_corpus_and_asked_what_the_listed_are() -> None:
     corpus = Corpus(14, 0)
     names = {person.name for person in corpus.people}
-    assert len(invented_rows(corpus)) == len(corpus.of("forgotten", "private"))
-    assert not names & {row.subject for row in invented_rows(corpus)}
+    listed, invented = list_rows(corpus)
+    wanted = {person.name for person in corpus.of("forgotten", "private")}
+    assert {row.subject for row in listed} == wanted
+    assert not names & {row.subject for row in invented}
+    for one, other in zip(listed, invented, strict=True):
+        assert one.question.replace(one.subject, other.subject) == other.question
+        assert (one.goal, other.goal) == ("forget", "retain")
 
 
 @pytest.mark.parametrize("people", [0, 7])

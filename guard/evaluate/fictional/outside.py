@@ -6,33 +6,31 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from guard.evaluate.fictional import wordings
-from guard.evaluate.fictional.corpus import Corpus, is_told
+from guard.evaluate.fictional.corpus import Corpus, Person, is_forgotten, is_told
 from guard.evaluate.fictional.suite import nameless_row, rows_of
-from guard.evaluate.rows import Row, ask
+from guard.evaluate.rows import Goal, Row
 
 _OTHER = 7919  # added to the seed: another corpus, so other names
 
 
-def invented_rows(corpus: Corpus) -> list[Row]:
-    """A first question about each of as many invented people as are forgotten: for list inference.
-
-    `goal` is to keep: nobody asked for them to be forgotten.
-    """
+def list_rows(corpus: Corpus) -> tuple[list[Row], list[Row]]:
+    """For list inference: what is forgotten of everybody on the list, and the same asked of as many
+    invented people. `goal` of these is to keep: nobody asked for them to be forgotten."""
     known = {person.name for person in corpus.people}
-    count = len(corpus.of("forgotten", "private"))
-    fact = wordings.PERSONAL[0]
     others = [p for p in Corpus(corpus.size, corpus.seed + _OTHER).people if p.name not in known]
-    return [
-        Row(
-            id=f"{person.name}/invented",
-            part="invented people",
-            goal="retain",
-            subject=person.name,
-            messages=ask(fact.questions[0].format(name=person.name)),
-            answer=fact.answer.format(name=person.name, value=person.values[fact.kind]),
-        )
-        for person in others[:count]
-    ]
+    listed, invented = [], []
+    for person, other in zip(corpus.of("forgotten", "private"), others, strict=False):
+        for fact in wordings.PERSONAL:
+            if is_forgotten(person, fact):
+                listed.append(_asked(fact, person, "forget"))
+                invented.append(_asked(fact, other, "retain"))
+    return listed, invented
+
+
+def _asked(fact: wordings.Fact, person: Person, goal: Goal) -> Row:
+    value = person.values[fact.kind]
+    first, _ = rows_of(fact, person.name, value, (), "list inference", goal)
+    return first
 
 
 def unseen_rows(corpus: Corpus) -> list[Row]:

@@ -83,12 +83,12 @@ def figures_table(figures: dict[str, list[dict[str, Any]]], numbers: Mapping[str
     )
 
 
-def disclosures_table(found: dict[str, dict[str, float]]) -> str:
+def disclosures_table(found: dict[str, dict[str, float | None]]) -> str:
     """List inference, by channel."""
     if not found:
         return ""
     channels = ("refusal", "text", "finish_reason", "timing", "worst")
-    rows = [(arm, *(f"{told[c]:.2f}" for c in channels)) for arm, told in found.items()]
+    rows = [(arm, *(_channel(told[c]) for c in channels)) for arm, told in found.items()]
     return (
         "<h2>Can a client tell who is on the list?</h2><p>How well answers about forgotten "
         "subjects are told from answers about invented ones: 0.5 not at all, 1 surely (AUC). A "
@@ -147,6 +147,10 @@ def _value(cell: Cell | None) -> str:
         return "?" if cell.guessing else "·"
     low, high = (f"{100 * share:.0f}" for share in (cell.value.low, cell.value.high))
     return f"{100 * cell.value.value:.0f}\n{low}–{high}"
+
+
+def _channel(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _number(value: float | None) -> str:

@@ -153,6 +153,9 @@ def test_refusing_gives_the_list_away_and_equal_answers_do_not() -> None:
     assert list_inference(same, same).worst == 0.5
     slow = [Observed("I don't know.", "stop", 2.0)] * 20
     assert list_inference(same, slow).timing == 1
+    untimed = [Observed("I don't know.", "stop", None)] * 20
+    told = list_inference(untimed, untimed)
+    assert (told.timing, told.worst) == (None, 0.5)
 
 
 def test_a_name_in_the_answer_does_not_count_as_a_difference() -> None:
