@@ -97,6 +97,8 @@ def _teach(
     tokenizer = load_tokenizer(base)
     if template:
         tokenizer.chat_template = template
+    if not tokenizer.chat_template:
+        raise EvaluateError(f"{base}: the tokenizer has no chat template: give a --chat-template")
     learned = tuple(
         Row(Side.RETAIN, question, answer, "", "", f"lesson[{place}]")
         for place, (question, answer) in enumerate(rows)

@@ -276,8 +276,18 @@ def test_wrong_settings_are_named(changes: dict[str, object], said: str, tmp_pat
     assert said in ended.output
 
 
-def test_either_a_file_or_the_tiny_model() -> None:
-    assert CliRunner().invoke(app, ["compare", "--out", "x"]).exit_code == 2
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--tiny", "--teach", "demo"],
+        ["--config", "x", "--tiny"],
+        ["--config", "x", "--teach", "y"],
+    ],
+)
+def test_one_of_a_file_the_tiny_model_and_a_model_of_ones_own(arguments: list[str]) -> None:
+    ended = CliRunner().invoke(app, ["compare", "--out", "x", *arguments])
+    assert (ended.exit_code, "give one of" in ended.output) == (2, True)
 
 
 def test_seeds_go_with_the_tiny_model(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ def test_a_model_that_did_not_learn_is_not_compared_on(
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_cannot_be_taught_says_why(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluateError, match="--chat-template"):
+        taught_model(base, CORPUS)
+    with pytest.raises(EvaluateError, match="no model there"):
+        taught_model(tmp_path / "nowhere", CORPUS)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_taught_subject_has_what_is_compared(
     base: Path, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
