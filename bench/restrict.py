@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import machine
+from bench.restrict_cold import cold_steps
 from bench.restrict_steps import (
     Model,
     bad_words_costs,
@@ -23,7 +24,7 @@ from bench.restrict_steps import (
 )
 
 RESULT = Path(__file__).parent / "results" / "restrict.json"
-PARTS = ("steps", "share", "compile", "blocking", "benign", "leaks")
+PARTS = ("steps", "cold", "share", "compile", "blocking", "benign", "leaks")
 
 
 def main() -> None:
@@ -53,6 +54,8 @@ def _measured(part: str, asked: argparse.Namespace) -> dict[str, Any]:
             "plugin": [row for model in models for row in step_costs(model)],
             "bad_words": [row for model in models for row in bad_words_costs(model)],
         }
+    if part == "cold":
+        return {"rows": cold_steps(models[1])}
     if part == "compile":
         return {"sets": [compile_costs(model) for model in models]}
     return {"text": over_blocking(models[1], asked.tokens)}
@@ -60,7 +63,8 @@ def _measured(part: str, asked: argparse.Namespace) -> dict[str, Any]:
 
 def _of_the_engine(part: str, asked: argparse.Namespace) -> dict[str, Any]:
     """What a real vLLM and proxies are needed for. Leaks need no quiet machine, times do."""
-    from bench.restrict_engine import acting_points, benign, leaks, served
+    from bench.restrict_benign import benign
+    from bench.restrict_engine import acting_points, leaks, served
 
     with served() as place:
         if part == "benign":

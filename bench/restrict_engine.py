@@ -1,4 +1,4 @@
-"""A real vLLM with the plugin: what leaks through each way, and what benign requests notice."""
+"""A real vLLM with the plugin, and what leaks through each way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -23,7 +22,7 @@ from bench.forbidden import forbidden
 from guard.demo.engine import START_TIMEOUT, Engine
 from guard.demo.process import free_port
 from guard.demo.serving import Guard
-from guard.evaluate.small_llama import MAX_LENGTH, prompt_of
+from guard.evaluate.small_llama import MAX_LENGTH
 from guard.policy import Policy
 from guard.policy.compiled import Entity
 from guard.restrict import PhraseAutomaton, name_phrases, text_phrases
@@ -38,10 +37,8 @@ AUTOMATON = PhraseAutomaton(PHRASES)
 TELLING = [
     question for question in CORPUS if question not in BENIGN and FORBIDDEN_NAME not in question
 ]
-_MAX_TOKENS = 64
-_AT_ONCE = 32
-_PASSES = 40  # over the benign questions, of one arm in one round
-_QUIET_SECONDS = 3.0
+MAX_TOKENS = 64
+AT_ONCE = 32
 # Uvicorn closes what was idle for 5 s, httpx's own limit too: one that is just closing is not used.
 _FRESH = httpx.Limits(keepalive_expiry=2.0)
 _TRAINED = 800  # steps; half of that leaves a fifth of it unsaid at temperature 1.5
@@ -58,6 +55,7 @@ class Served:
     alone: str
     sets: list[str]
     many: list[str]
+    processes: dict[str, int]  # of the engines, by URL
 
 
 @contextmanager
@@ -101,7 +99,8 @@ def served() -> Iterator[Served]:
         _until(lambda: all(held_by_all(shelf.engines(), one) for one in (few, many)))
         _until(lambda: _holds(guards["steered"].url))
         urls = (engine.url, bare.url, guards["steered"].url, guards["alone"].url)
-        yield Served(*urls, [few], [many])
+        processes = {one.url: one.pid or 0 for one in (engine, bare)}
+        yield Served(*urls, [few], [many], processes)
 
 
 @contextmanager
@@ -170,7 +169,7 @@ def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
     ]
     with (
         httpx.Client(base_url=url, timeout=300, trust_env=False, limits=_FRESH) as client,
-        ThreadPoolExecutor(_AT_ONCE) as threads,
+        ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         began = time.perf_counter()
         texts = list(threads.map(lambda job: _generated(client, more, *job), jobs))
@@ -226,7 +225,7 @@ def _generated(
     body = {
         "model": NAME,
         "messages": [{"role": "user", "content": question}],
-        "max_tokens": _MAX_TOKENS,
+        "max_tokens": MAX_TOKENS,
         "temperature": temperature,
         "seed": seed,
         "stream": stream,
@@ -264,68 +263,3 @@ def longest_common(one: bytes, other: bytes) -> int:
         row[1:] = np.where(right == letter, row[:-1] + 1, 0)
         best = max(best, int(row.max(initial=0)))
     return best
-
-
-# --- benign requests -----------------------------------------------------------------------------
-
-
-def benign(place: Served, rounds: int) -> dict[str, Any]:
-    """The same benign requests to an engine without the plugin, and to one that has it, with and
-    without sets: answers and throughput.
-
-    Two engines share the cores, and one that has just answered goes on spinning: before an arm is
-    timed all is quiet for a while and a pass is made that does not count; the arms' order is drawn
-    anew in every round."""
-    arms: dict[str, tuple[str, dict[str, Any]]] = {
-        "no plugin": (place.bare, {}),
-        "no sets": (place.engine, {}),
-        "sets": (place.engine, {"vllm_xargs": as_xargs(place.sets, lead=False)}),
-        "100,000 phrases more": (place.engine, {"vllm_xargs": as_xargs(place.many, lead=False)}),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in arms}
-    wrong = dict.fromkeys(arms, 0)
-    with (
-        httpx.Client(timeout=300, trust_env=False) as client,
-        ThreadPoolExecutor(_AT_ONCE) as threads,
-    ):
-        chance = random.Random(3)
-        for turn in range(rounds + 1):
-            for name in chance.sample(list(arms), len(arms)):
-                url, more = arms[name]
-                ask = partial(_benign, client, url, more)
-                time.sleep(_QUIET_SECONDS)
-                list(threads.map(ask, list(BENIGN) * 2))
-                began = time.perf_counter()
-                answers = list(threads.map(ask, list(BENIGN) * _PASSES))
-                seconds = time.perf_counter() - began
-                if turn:  # the first is for the caches
-                    rates[name].append(sum(tokens for _, tokens in answers) / seconds)
-                    expected = list(BENIGN.values()) * _PASSES
-                    wrong[name] += sum(
-                        text != truth for (text, _), truth in zip(answers, expected, strict=True)
-                    )
-    base = rates["no plugin"]
-    return {
-        "requests_an_arm": rounds * _PASSES * len(BENIGN),
-        "rounds": rounds,
-        "answers_that_differ": wrong,
-        "tokens_per_second_p50": {k: round(float(np.median(v)), 1) for k, v in rates.items()},
-        "throughput_ratio": {
-            k: round(float(np.median(np.array(v) / np.array(base))), 4) for k, v in rates.items()
-        },
-        "throughput_ratio_of_each_round": {
-            k: [round(float(x), 3) for x in np.array(v) / np.array(base)] for k, v in rates.items()
-        },
-    }
-
-
-def _benign(client: httpx.Client, url: str, more: dict[str, Any], question: str) -> tuple[str, int]:
-    body = {
-        "model": NAME,
-        "prompt": prompt_of(question),
-        "max_tokens": _MAX_TOKENS,
-        "temperature": 0,
-        **more,
-    }
-    answer = client.post(f"{url}/v1/completions", json=body).raise_for_status().json()
-    return answer["choices"][0]["text"], answer["usage"]["completion_tokens"]

@@ -43,7 +43,7 @@ class Model:
         self.tokens: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
 
 
-def _held(model: Model, phrases: Sequence[Phrase], folder: Path) -> tuple[Engine, Any, list[str]]:
+def held(model: Model, phrases: Sequence[Phrase], folder: Path) -> tuple[Engine, Any, list[str]]:
     """An engine and V1's class that hold the phrases: (engine, guard, ids of its sets)."""
     from guard.restrict.vllm_plugin.v1 import V1Guard
 
@@ -60,7 +60,7 @@ def step_costs(model: Model) -> list[dict[str, Any]]:
     rows = []
     for count in PHRASES:
         with TemporaryDirectory() as folder:
-            _, guard, sets = _held(model, forbidden(count), Path(folder))
+            _, guard, sets = held(model, forbidden(count), Path(folder))
             for batch in BATCHES:
                 costs = _steps(model, guard, sets, batch)
                 rows.append(
@@ -191,7 +191,7 @@ def over_blocking(model: Model, tokens: int, count: int = 100_000) -> dict[str, 
     phrases = forbidden(count)
     automaton = PhraseAutomaton(phrases)
     with TemporaryDirectory() as name:
-        engine, guard, sets = _held(model, phrases, Path(name))
+        engine, guard, sets = held(model, phrases, Path(name))
         core = guard._guard
         roots = engine.hold(sets)
         assert roots is not None

@@ -151,15 +151,17 @@ def restrict_rows(
 
 
 @njit
-def ban(logits: Any, lines: Any, spans: Any, counts: Any, order: Any, end: int) -> None:
+def ban_rows(
+    logits: Any, width: int, lines: Any, spans: Any, counts: Any, order: Any, end: int
+) -> None:
     """Set the logits of forbidden tokens to -inf, in place.
 
-    `logits`: float32 (n, vocabulary); lines[i] is the row of logits of counts[i]. A row that is
-    lost, or that no token is left to, may only end: `end` is the end-of-sequence token.
+    `logits`: float32 (n, at least `width`), of which `width` are the vocabulary's; lines[i] is the
+    row of logits of counts[i]. A row that is lost, or that no token is left to, may only end: `end`
+    is the end-of-sequence token.
     """
     lowest = -np.inf
     at = 0
-    width = logits.shape[1]
     for i in range(len(lines)):
         row = logits[lines[i]]
         lost = counts[i] < 0

@@ -26,9 +26,10 @@ WAITING = 2  # one is, if a word ends here
 LOST = 4  # more threads than there is room for
 
 # A place in a text: a few numbers before its threads' keys.
-COUNT, WORD_START, NEED, VALUE, STATE = range(5)
-PLACE = 5
+COUNT, WORD_START, NEED, VALUE, STATE, TAKEN = range(6)
+PLACE = 6
 MAX_THREADS = 128
+PLACE_WIDTH = PLACE + MAX_THREADS
 ROOM = 16 * MAX_THREADS  # keys that one step can make of so many threads, before it is too many
 
 MAX_ROOTS = 8  # tries that one row walks at once
@@ -204,14 +205,16 @@ def take_tokens(
         row = rows[i]
         place = places[row]
         token = tokens[i]
+        place[TAKEN] += 1
         if token < 0 or token >= len(special):
             place[STATE] |= LOST
             continue
-        if special[token]:
+        begin, end = starts[token], starts[token + 1]
+        if begin == end and special[token]:
             # Shown or not, it may stand between two words or between two letters.
             place[WORD_START] = AT_WORD
             continue
-        for at in range(starts[token], starts[token + 1]):
+        for at in range(begin, end):
             byte_step(
                 place, buffer, text[at], code, symbols, alternatives, first, labels, accept,
                 roots[row], root_counts[row],

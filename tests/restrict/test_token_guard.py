@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.restrict.automaton import PhraseAutomaton
+from guard.restrict.batch_step import Seats
 from guard.restrict.folding import fold_words
 from guard.restrict.memory import Memory
 from guard.restrict.phrases import Phrase, join
@@ -181,3 +182,50 @@ def test_several_tries_act_together() -> None:
     guard.begin(0, [root, second])
     guard.take([0], [token(" Ana")])
     assert token(" Li") in guard.forbidden(0)
+
+
+def test_following_texts_is_taking_their_tokens_one_by_one() -> None:
+    guard, root = guard_of(PHRASES)
+    texts: list[list[int]] = [[], [token(" John")], [token(" the")]]
+    for row in range(3):
+        guard.begin(row, [root])
+    seats = Seats([2, 0, 1], [0, 1, 2], texts)
+    for pieces in ([], ["x", "-", " blue"], [" Ana", "S", "e la"]):
+        for text, piece in zip(texts, pieces, strict=False):
+            text.append(token(piece))
+        assert guard.follow(seats) == 3
+        logits = np.zeros((3, VOCABULARY.tokens), dtype=np.float32)
+        guard.ban(seats, int(logits.ctypes.data), VOCABULARY.tokens, VOCABULARY.tokens)
+        for line, text in zip([2, 0, 1], texts, strict=True):
+            GUARD.begin(0, [ROOT])
+            GUARD.take([0] * len(text), text)
+            assert set(np.flatnonzero(np.isneginf(logits[line]))) == GUARD.forbidden(0)
+    assert [guard.taken(row) for row in range(3)] == [2, 3, 3]
+
+
+@pytest.mark.parametrize("text", [["a", "b"], ["a", None], [None], []])
+def test_a_text_with_other_than_one_known_new_token_is_left_to_be_read(
+    text: list[str | None],
+) -> None:
+    guard, root = guard_of(PHRASES)
+    output = [token("a")] if text == [] else []
+    guard.begin(0, [root])
+    guard.begin(1, [root])
+    guard.take([0] * len(output), output)
+    other = [token(" John")]
+    output = [-1 if piece is None else token(piece) for piece in text]
+    assert guard.follow(Seats([0, 1], [0, 1], [output, other])) is None
+    assert guard.taken(1) == 0, "all or nothing"
+
+
+def test_more_intervals_than_there_is_room_for_are_found_all_the_same() -> None:
+    guard, root = guard_of(PHRASES)
+    guard._spans = np.zeros((1, 2), dtype=np.int32)
+    guard._point()
+    guard.begin(0, [root])
+    seats = Seats([0], [0], [[token(" John")]])
+    assert guard.follow(seats) is None
+    GUARD.begin(0, [ROOT])
+    GUARD.take([0], [token(" John")])
+    assert guard.forbidden(0) == GUARD.forbidden(0)
+    assert guard.follow(seats) == 1

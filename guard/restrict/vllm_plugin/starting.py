@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from guard.errors import EngineError
+from guard.restrict.batch_step import Seats
 from guard.restrict.outlook import outlook
 from guard.restrict.phrases import Phrase
 from guard.restrict.shelf import Shelf
@@ -68,8 +69,12 @@ def _warm_up(engine: Engine) -> None:
     trie = build_trie([word.symbols], [UNBOUNDED])
     root = engine.forest.plant(trie, outlook(trie))
     guard = TokenGuard(engine.vocabulary, end=engine.end, rows=1, forest=engine.forest)
-    guard.begin(0, [root])
-    guard.take([0], [int(engine.vocabulary.order[0])])
-    logits = np.zeros((1, engine.vocabulary.tokens), dtype=np.float32)
+    first = int(engine.vocabulary.order[0])
+    guard.begin(0, [root], lead=[first])
+    width = engine.vocabulary.tokens
+    logits = np.zeros((1, width), dtype=np.float32)
+    seats = Seats([0], [0], [[first]])
+    guard.follow(seats)
+    guard.ban(seats, int(logits.ctypes.data), width, width)
     guard.restrict(logits, [0], [0])
     engine.forest.fell(root)

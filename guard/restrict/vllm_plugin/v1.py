@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
+from guard.restrict.batch_step import Seats
 from guard.restrict.completions import Completions
 from guard.restrict.planter import Planter
 from guard.restrict.token_guard import TokenGuard
@@ -21,14 +22,13 @@ LEAD_TOKENS = 64  # of the prompt that are read where it leads into the answer
 @dataclass(slots=True)
 class _Row:
     """One guarded request. `output` is the runner's own list, which it appends to; `place` is the
-    request's row in the token guard, which never moves; `taken`: how much of `output` was read."""
+    request's row in the token guard, which never moves."""
 
     place: int
     roots: tuple[int, ...] | None
     soft: Any
     lead: Sequence[int]
     output: list[int]
-    taken: int = 0
 
 
 class V1Guard:
@@ -47,13 +47,27 @@ class V1Guard:
         )
         self._free = list(range(rows))[::-1]
         self._rows: dict[int, _Row] = {}  # by place in the batch
+        self._seats = Seats([], [], [])  # the same, as compiled code reads it
+        self._penalised: list[int] = []  # places in the batch that have soft penalties
+        # Of this step, once its texts were followed: rows that may not take something, and how
+        # long the first text was then.
+        self._acting: int | None = None
+        self._length = 0
 
     # --- the batch ---------------------------------------------------------------------------
 
     def update(self, update: BatchUpdate | None) -> None:
-        """Follow removals, additions and moves, in that order."""
-        if update is None:
-            return
+        """Follow removals, additions and moves, in that order; then find what each row may not
+        take. vLLM calls this before a step's forward pass, when the last tokens are known (unless
+        it schedules ahead) and in the caches, out of which the pass then pushes everything."""
+        if update is not None:
+            self._follow_batch(update)
+            self._seat()
+        if self._rows:
+            self._length = len(self._seats.texts[0])
+            self._acting = self._guard.follow(self._seats)
+
+    def _follow_batch(self, update: BatchUpdate) -> None:
         for index in update.removed:
             self._remove(index)
         for index, params, prompt, output in update.added:
@@ -79,11 +93,9 @@ class V1Guard:
         self._rows[index] = row
 
     def _begin(self, row: _Row) -> None:
-        self._guard.begin(row.place, row.roots or ())
+        self._guard.begin(row.place, row.roots or (), row.lead)
         if row.roots is None:
             self._guard.lose(row.place)
-        self._guard.take([row.place] * len(row.lead), row.lead)
-        row.taken = 0
 
     def _remove(self, index: int) -> None:
         row = self._rows.pop(index, None)
@@ -101,16 +113,45 @@ class V1Guard:
         """Forbid in place; logits (batch, vocabulary) float32 on any device."""
         if not self._rows:
             return logits
+        if self._penalised:
+            self._penalise(logits, self._penalised)
+        acting = self._acting
+        self._acting = None  # it holds for one step
+        # A runner that appends after the update does so to every text: to look at one is enough.
+        if acting is None or len(self._seats.texts[0]) != self._length:
+            acting = self._guard.follow(self._seats)
+        if acting is None:
+            self._read_and_restrict(logits)
+        elif acting > 0:
+            self._ban(logits)
+        return logits
+
+    def _seat(self) -> None:
+        rows = self._rows.values()
+        self._penalised = [index for index, row in self._rows.items() if row.soft is not None]
+        self._seats = Seats(
+            list(self._rows), [row.place for row in rows], [row.output for row in rows]
+        )
+
+    def _ban(self, logits: torch.Tensor) -> None:
+        """Forbid what was found when the texts were followed."""
+        stride, unit = logits.stride()
+        if logits.dtype is torch.float32 and unit == 1 and logits.is_cpu:
+            self._guard.ban(self._seats, logits.data_ptr(), stride, logits.shape[1])
+        else:
+            self._ban_elsewhere(logits, self._seats.lines, *self._guard.followed(self._seats))
+
+    def _read_and_restrict(self, logits: torch.Tensor) -> None:
+        """The same where some text has more than one new token, or one that is not known yet."""
         places, waiting = self._read_on()
         lines = [index for index in self._rows if index not in waiting]
-        self._penalise(logits, lines)
+        rows = [places[index] for index in lines]
         if logits.device.type == "cpu" and logits.dtype == torch.float32:
-            self._guard.restrict(logits.numpy(), lines, [places[index] for index in lines])
+            self._guard.restrict(logits.numpy(), lines, rows)
         else:
-            self._restrict_elsewhere(logits, lines, [places[index] for index in lines])
+            self._ban_elsewhere(logits, lines, *self._guard.spans(rows))
         for index in waiting:
             _only_end(logits, index, self._engine.end)
-        return logits
 
     def _read_on(self) -> tuple[dict[int, int], set[int]]:
         """Take every row's new tokens. Returns the rows' places, and the batch places whose last
@@ -119,30 +160,26 @@ class V1Guard:
         tokens: list[int] = []
         waiting: set[int] = set()
         for index, row in self._rows.items():
-            if len(row.output) < row.taken:  # the runner took tokens back
+            if len(row.output) < self._guard.taken(row.place):  # the runner took tokens back
                 self._begin(row)
-            new = row.output[row.taken :]
+            new = row.output[self._guard.taken(row.place) :]
             if -1 in new:
                 waiting.add(index)
                 continue
             rows += [row.place] * len(new)
             tokens += new
-            row.taken += len(new)
         self._guard.take(rows, tokens)
         return {index: row.place for index, row in self._rows.items()}, waiting
 
     def _penalise(self, logits: torch.Tensor, lines: Sequence[int]) -> None:
         for index in lines:
-            soft = self._rows[index].soft
-            if soft is not None:
-                ids, values = (torch.from_numpy(part).to(logits.device) for part in soft)
-                logits[index, ids] -= values
+            ids, values = (torch.from_numpy(p).to(logits.device) for p in self._rows[index].soft)
+            logits[index, ids] -= values
 
-    def _restrict_elsewhere(
-        self, logits: torch.Tensor, lines: Sequence[int], places: Sequence[int]
+    def _ban_elsewhere(
+        self, logits: torch.Tensor, lines: Sequence[int], spans: Any, counts: Any
     ) -> None:
-        """The same on a device: positions are found here, set there, and nobody waits."""
-        spans, counts = self._guard.spans(places)
+        """In torch, on any device: positions are found here, set there, and nobody waits."""
         line_of, tokens = _positions(spans, counts, lines, self._engine.vocabulary.order)
         kept = tokens < logits.shape[1]
         where = [torch.from_numpy(part[kept]) for part in (line_of, tokens)]

@@ -17,6 +17,7 @@ from vllm.v1.sample.logits_processor.interface import (  # noqa: E402
 )
 
 from guard.restrict.shelf import Shelf  # noqa: E402
+from guard.restrict.token_guard import TokenGuard  # noqa: E402
 from guard.restrict.vllm_plugin.v1 import V1Guard  # noqa: E402
 from tests.restrict.vllm_plugin.support import (  # noqa: E402
     END,
@@ -52,11 +53,13 @@ class Batch:
         self.update(added=[(index, params(*sets, **more), prompt, output)])
         return output
 
-    def banned(self, *, device: bool = False) -> dict[int, set[int]]:
-        """What each row may not take; {} of a row that may take everything."""
+    def banned(self, *, device: bool = False, updated: bool = True) -> dict[int, set[int]]:
+        """What each row may not take in one more step; {} of a row that may take everything."""
         logits = torch.zeros((self.rows, VOCABULARY.tokens))
         if device:  # what a GPU's logits go through
             logits = logits.to(torch.float64)
+        if updated:
+            self.guard.update(None)
         self.guard.apply(logits)
         return {
             row: set(np.flatnonzero(np.isneginf(logits[row].numpy())).tolist())
@@ -177,6 +180,56 @@ def test_soft_penalties_are_taken_off(batch: Batch) -> None:
     batch.guard.apply(logits)
     assert {i: -x for i, x in enumerate(logits[0].tolist()) if x} == {SMITH: 2.0, LI: 3.0}
     assert not logits[1].any()
+
+
+@pytest.mark.parametrize("updated", [False, True])
+def test_a_step_is_the_same_with_tokens_known_before_or_after_the_update(
+    batch: Batch, updated: bool
+) -> None:
+    output = batch.add(0, batch.li)
+    batch.add(1, batch.smith, output=[JOHN])
+    output.append(ANA)
+    assert LI in batch.banned(updated=updated)[0]
+    assert SMITH in batch.banned(updated=updated)[1]
+
+
+def test_a_batch_in_any_order_of_events_is_what_a_walk_of_each_text_says(batch: Batch) -> None:
+    random = np.random.default_rng(11)
+    outputs: dict[int, list[int]] = {}
+    reference = TokenGuard(VOCABULARY, end=END, rows=1, forest=batch.engine.forest)
+    roots = batch.engine.hold((batch.smith, batch.li))
+    assert roots is not None
+    for _ in range(150):
+        index = int(random.integers(batch.rows))
+        happens = random.random()
+        if index not in outputs:
+            outputs[index] = batch.add(index, batch.smith, batch.li)
+        elif happens < 0.05:
+            batch.update(removed=[index])
+            del outputs[index]
+        elif happens < 0.1:
+            del outputs[index][len(outputs[index]) // 2 :]
+            batch.banned()
+        for output in outputs.values():
+            new = random.choice([0, 1, 2], p=[0.05, 0.9, 0.05])
+            some = [JOHN, SMITH, ANA, LI, int(random.integers(1, VOCABULARY.tokens))]
+            output += [int(token) for token in random.choice(some, new)]
+        banned = batch.banned()
+        for row, output in outputs.items():
+            reference.begin(0, roots)
+            reference.take([0] * len(output), output)
+            assert banned[row] == reference.forbidden(0), output
+
+
+def test_logits_may_be_a_part_of_wider_ones(batch: Batch) -> None:
+    batch.add(0, batch.smith, output=[JOHN])
+    batch.add(2, batch.li, output=[ANA])
+    padded = torch.zeros((4, VOCABULARY.tokens + 7))
+    batch.guard.apply(padded[:, : VOCABULARY.tokens])
+    lost = torch.isneginf(padded).nonzero().tolist()
+    assert [0, SMITH] in lost
+    assert [2, LI] in lost
+    assert all(line in (0, 2) and token < VOCABULARY.tokens for line, token in lost)
 
 
 def test_both_ways_of_banning_agree_over_random_texts(batch: Batch) -> None:
