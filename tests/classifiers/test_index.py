@@ -45,7 +45,7 @@ def check(index, vectors, owners, queries, allowed, floor, within=1e-5):
     seed=st.integers(0, 2**31),
     rows=st.integers(1, 300),
     people=st.integers(1, 12),
-    floor=st.sampled_from([-np.inf, 0.0, 0.5, 0.9]),
+    floor=st.sampled_from([-np.inf, 0.0, 0.5, 0.9, np.inf]),
     some=st.one_of(st.none(), st.frozensets(st.integers(0, 14))),
 )
 def test_flat_search_equals_looking_at_everything(seed, rows, people, floor, some):
