@@ -105,7 +105,21 @@ class PromptIndex:
         rows = self._rows_of(owner)
         if not len(rows):
             return -1.0
-        return float((self._index.reconstruct_batch(rows) @ vector).max())
+        return float((self._held(rows) @ vector).max())
+
+    def _held(self, rows: Owners) -> Vectors:
+        """The vectors in `rows`, which are in order."""
+        if self._cells:
+            return self._index.reconstruct_batch(rows)  # type: ignore[no-any-return]
+        whole = (
+            optional("faiss")
+            .rev_swig_ptr(self._index.get_xb(), self._index.ntotal * self._index.d)
+            .reshape(-1, self._index.d)
+        )
+        first, after = int(rows[0]), int(rows[-1]) + 1
+        # Nearly always an owner's vectors are neighbours, and need not be copied.
+        held: Vectors = whole[first:after] if after - first == len(rows) else whole[rows]
+        return held
 
     def _rows_of(self, owner: int) -> Owners:
         if self._order is None:
