@@ -29,7 +29,7 @@ _JOINT = re.compile(
     re.IGNORECASE,
 )
 # Runs of spaces or marks say no more than one: without them the patterns here take linear time.
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"\s{2,}|[^\S ]")
 _MARKS = re.compile(rf"({_MARK}){_MARK}+")
 # What stands apart from the rest of a sentence: behind a dash with spaces, or in brackets.
 _APART = re.compile(r" [-–—] |—|[()\[\]]")

@@ -132,16 +132,18 @@ class FirstStage:
         floor = np.inf if alike else in_force.lowest - self._margin
         best = (-1.0, next(iter(in_force.subjects)))
         kept: list[str] = []
+        tells_nothing = self._identities.rules_out(windows)
         found = self._index.search(vectors, allowed=in_force.subjects, floor=floor)
         for text, is_whole, row in zip(windows, whole.tolist(), found, strict=True):
-            if is_whole and self._is_clear(text, row, in_force):
+            is_far = is_whole and self._is_far(row, in_force)
+            if is_far and (tells_nothing or not self._could_mean(text, in_force)):
                 best = max([best, *((score, subject) for subject, score in row[:1])])
             else:
                 kept.append(text)
         return kept, None if kept else Signal(CLEARED, best[1], best[0], False)
 
-    def _is_clear(self, text: str, near: Iterable[tuple[int, float]], in_force: Thresholds) -> bool:
-        for subject, score in near:
-            if score >= in_force.cosine[subject] - self._margin:
-                return False
-        return not self._identities.could_mean(text, in_force.subjects)
+    def _is_far(self, near: Iterable[tuple[int, float]], in_force: Thresholds) -> bool:
+        return all(score < in_force.cosine[subject] - self._margin for subject, score in near)
+
+    def _could_mean(self, text: str, in_force: Thresholds) -> bool:
+        return self._identities.could_mean(text, in_force.subjects)

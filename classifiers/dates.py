@@ -56,9 +56,14 @@ class Date:
         return None not in (self.year, self.month, self.day)
 
 
+def may_have_dates(text: str) -> bool:
+    """False only where `text` has no date."""
+    return _DIGIT.search(text) is not None and _LEAST.search(text) is not None
+
+
 def dates(text: str) -> list[Date]:
     """The dates in `text`, longest reading first; no part of one is read again."""
-    if not (_DIGIT.search(text) and _LEAST.search(text)):
+    if not may_have_dates(text):
         return []
     found = []
     for match in _ISO.finditer(text):

@@ -147,8 +147,11 @@ class SentenceEncoder:
 
     def windows(self, text: str) -> list[TextChunk]:
         """Overlapping windows by the model's own tokens, markers and prompt not counted."""
-        spans = self._tokenizer.tokens(text).offsets
-        return windows(text, spans, size=self._window, overlap=self._overlap)
+        tokens = self._tokenizer.tokens(text)
+        total = len(tokens.ids)
+        if total <= self._window:  # most texts: no need to know where each token stands
+            return [TextChunk(text, 0, len(text), total)]
+        return windows(text, tokens.offsets, size=self._window, overlap=self._overlap)
 
     def _infer(self, rows: Sequence[Sequence[int]]) -> Vectors:
         width = max(1, *map(len, rows))

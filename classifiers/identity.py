@@ -10,23 +10,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from classifiers.chance import chance_bits
-from classifiers.dates import Date, dates
+from classifiers.dates import Date, dates, may_have_dates
 from classifiers.head import Head, packaged
 from classifiers.profile import NOTABLE, Evidence, Profile, Prompt
 from classifiers.signals import Subject
 from classifiers.titles import spoken
 from classifiers.typed import keys
-from classifiers.words import Word, bits, general_bits, stem, words
+from classifiers.words import Word, bits, distinct, general_bits, stem, words
 
 CANDIDATES = 8  # subjects weighed a window, those with most in common first
 LEAST_SHARED = 15.0  # bits in common below which nobody is identified
 RICH = 64  # stored fact words from which a prompt that shares none is not about the subject
 VERBATIM = 0.98  # cosine: the stored prompt itself, whatever it identifies
+KEPT_WORDS = 1 << 14  # whose share in all subjects' facts is kept
+ROUNDING = 1e-6  # bits: sums in another order may differ by less
 FOREIGN = 15.0  # bits of other names that contradict, unless more is the subject's
 
 
@@ -62,6 +65,7 @@ class Identities:
             for date in profile.dates:
                 if date.full:
                     self._dated[date].add(number)
+        self._shared = lru_cache(maxsize=KEPT_WORDS)(self._shareable)
 
     @property
     def threshold(self) -> float:
@@ -118,36 +122,54 @@ class Identities:
         What facts tell is less by what chance tells among so many. A title or a full date tells
         who is meant among any number.
         """
+        return self._head.probability(cosine, self._beyond_chance(prompt, subject, among))
+
+    def _beyond_chance(self, prompt: Prompt, subject: int, among: int) -> Evidence:
         found = self.evidence(prompt, subject)
         chance = chance_bits(among)
         facts = max(0.0, found.facts - found.told - chance)
         left = max(0.0, chance - (found.facts - found.told))
         typed = max(0.0, found.typed - left)
-        return self._head.probability(cosine, replace(found, facts=facts, told=0.0, typed=typed))
+        return replace(found, facts=facts, told=0.0, typed=typed)
 
     def could_mean(self, text: str, allowed: frozenset[int]) -> bool:
         """Whether some cosine would make `text` one that asks about a subject of `allowed`."""
+        if self.rules_out([text]):
+            return False
         said = words(text)
         certain = self._certain(said, dates(text))
         if self._at_most(said) < LEAST_SHARED and not any(True for _ in certain):
             return False  # not even all subjects together have enough of it
         prompt = Prompt.read(text)
-        many = len(allowed)
-        return any(
-            max(self.probability(prompt, subject, cosine, many) for cosine in (-1.0, 1.0))
-            >= self.threshold
+        found = (
+            self._beyond_chance(prompt, subject, len(allowed))
             for subject in self.candidates(prompt, allowed)
         )
+        return any(
+            max(self._head.probability(cosine, told) for cosine in (-1.0, 1.0)) >= self.threshold
+            for told in found
+        )
+
+    def rules_out(self, texts: Sequence[str]) -> bool:
+        """Whether no one of `texts` could mean anybody (`could_mean`), told by the words of all
+        together: most prompts are done with here, in place of once for every piece of them."""
+        whole = "\n".join(texts)
+        said = distinct(whole)
+        if sum(map(self._shared, said)) >= LEAST_SHARED - ROUNDING:
+            return False
+        if not said.isdisjoint(self._titles):
+            return False  # one of them may have a whole title
+        return not (self._dated and may_have_dates(whole))
 
     def _at_most(self, said: Sequence[Word]) -> float:
         """Bits that a prompt of these words could share with all subjects together."""
-        told = {
-            word.text: general_bits(word.text)
-            for word in said
-            if (own := stem(word.text)) in self._typed_words
-            or (own in self._holders and bits(word.text) >= NOTABLE)
-        }
-        return sum(told.values())
+        return sum(map(self._shared, dict.fromkeys(word.text for word in said)))
+
+    def _shareable(self, word: str) -> float:
+        """Bits of a folded word that any subject may share; 0 where none can."""
+        own = stem(word)
+        is_shared = own in self._typed_words or (own in self._holders and bits(word) >= NOTABLE)
+        return general_bits(word) if is_shared else 0.0
 
     def contradicts(self, prompt: Prompt, subject: int, cosine: float) -> bool:
         """Whether the prompt means somebody else, near as it is to a stored one."""

@@ -86,7 +86,8 @@ class PromptIndex:
         selector, count = self._filter(allowed)
         answers: list[list[tuple[int, float]]] = [[] for _ in queries]
         pending = np.arange(len(queries)) if count else np.arange(0)
-        k = min(FIRST_K, count)
+        # Where only the best counts an exact search needs no more than one row.
+        k = min(1 if floor == np.inf and not self._cells else FIRST_K, count)
         while len(pending):
             scores, found = self._nearest(queries[pending], k, selector)
             for query, row_scores, row_ids in zip(pending, scores, found, strict=True):
@@ -104,7 +105,21 @@ class PromptIndex:
         rows = self._rows_of(owner)
         if not len(rows):
             return -1.0
-        return float((self._index.reconstruct_batch(rows) @ vector).max())
+        return float((self._held(rows) @ vector).max())
+
+    def _held(self, rows: Owners) -> Vectors:
+        """The vectors in `rows`, which are in order."""
+        if self._cells:
+            return self._index.reconstruct_batch(rows)  # type: ignore[no-any-return]
+        whole = (
+            optional("faiss")
+            .rev_swig_ptr(self._index.get_xb(), self._index.ntotal * self._index.d)
+            .reshape(-1, self._index.d)
+        )
+        first, after = int(rows[0]), int(rows[-1]) + 1
+        # Nearly always an owner's vectors are neighbours, and need not be copied.
+        held: Vectors = whole[first:after] if after - first == len(rows) else whole[rows]
+        return held
 
     def _rows_of(self, owner: int) -> Owners:
         if self._order is None:
@@ -131,18 +146,23 @@ class PromptIndex:
 
     def _filter(self, allowed: frozenset[int] | None) -> tuple[Any, int]:
         """What lets only rows of `allowed` through (None: there are no others), and how many."""
-        if allowed is None or allowed >= self._everybody:
+        if allowed is None:
             return None, len(self._owners)
         known = self._filters.get(allowed)
         if known is None:
-            wanted = np.fromiter(allowed, dtype=np.int64, count=len(allowed))
-            kept = np.isin(self._owners, wanted)
-            bits = np.packbits(kept, bitorder="little")
-            known = optional("faiss").IDSelectorBitmap(bits), int(kept.sum())
+            known = self._filter_of(allowed)
             if len(self._filters) >= KEPT_FILTERS:
                 self._filters.clear()
             self._filters[allowed] = known
         return known
+
+    def _filter_of(self, allowed: frozenset[int]) -> tuple[Any, int]:
+        if allowed >= self._everybody:
+            return None, len(self._owners)
+        wanted = np.fromiter(allowed, dtype=np.int64, count=len(allowed))
+        kept = np.isin(self._owners, wanted)
+        bits = np.packbits(kept, bitorder="little")
+        return optional("faiss").IDSelectorBitmap(bits), int(kept.sum())
 
     def _by_owner(self, scores: Vectors, rows: Owners) -> list[tuple[int, float]]:
         best: dict[int, float] = {}

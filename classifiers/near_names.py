@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from classifiers.chance import chance_bits
 from classifiers.signals import NEAR_NAME, Signal, Subject
-from classifiers.words import Word, bits, words
+from classifiers.words import Word, bits, distinct, words
 
 ENOUGH = 29.0  # bits that the words found must tell
 SLIP = 5.0  # bits that an edit costs
@@ -64,7 +64,9 @@ class NearNames:
         best: dict[int, float] = {}
         enough = ENOUGH + chance_bits(len(subjects))
         for text in texts:
-            said = words(text) if self._ending else []
+            if not self._ending or not any(map(self._alike, distinct(text))):
+                continue  # nearly always: no word is nearly part of a name
+            said = words(text)
             for place, word in enumerate(said):
                 for part in self._alike(word.text):
                     for name in self._ending[part]:

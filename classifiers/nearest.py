@@ -204,16 +204,17 @@ class NearestPrompt:
         floor = self._scale.to_own(thresholds.lowest)
         found = self._index.search(vectors, allowed=allowed, floor=floor)
         near: dict[int, float] = {}
-        meant: dict[int, float] = {}
+        asked: set[int] = set()
         facts: dict[int, float] = {}
         for window, vector, nearby in zip(windows, vectors, found, strict=True):
             row = [(owner, self._scale.to_shared(score)) for owner, score in nearby]
             cosine = partial(self._cosine, vector)
-            kept, chances = judged(self._identities, window, row, allowed, cosine)
+            # What is not near enough to fire need not be asked whether it means somebody else.
+            close = [(owner, score) for owner, score in row if score >= thresholds.cosine[owner]]
+            kept, chances = judged(self._identities, window, close, allowed, cosine)
             _raise_to(near, dict(row))
-            _raise_to(meant, kept)
+            asked.update(kept)
             _raise_to(facts, chances)
-        asked = {id for id, score in meant.items() if score >= thresholds.cosine[id]}
         told = {id for id, chance in facts.items() if chance >= self._identities.threshold}
         return [*_ranked(NEAREST_PROMPT, near, asked), *_ranked(FACTS, facts, told)]
 

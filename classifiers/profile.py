@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from classifiers.dates import Date, dates
@@ -22,6 +23,8 @@ NOTABLE = 9.0  # bits from which a word says more than that somebody speaks Engl
 NAME_PART_BITS = 15.0
 MOSTLY = 0.5  # the share of a prompt's bits below which facts in it are taken for chance
 WHOLE_BITS = 25.0  # of a stored prompt that nobody asks by chance
+KEPT_PROMPTS = 256
+KEPT_CHARACTERS = 2000
 FOLLOWING = 0.3  # what a word is worth besides the one that it is stored beside
 # What one word is worth, however rare, and two: they may be said of anything.
 FEW_WORDS = {1: 0.5, 2: 0.75}
@@ -62,6 +65,12 @@ class Prompt:
 
     @classmethod
     def read(cls, text: str) -> Prompt:
+        """What `text` says. The same system prompt comes with every request, and what the first
+        stage has read goes on to the next: short texts are kept for a while."""
+        return _read_lately(text) if len(text) <= KEPT_CHARACTERS else cls._read(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Prompt:
         found = words(text)
         spans = [match.span(match.lastindex or 0) for match in QUOTED.finditer(text)]
         quoted = frozenset(
@@ -89,6 +98,11 @@ class Prompt:
             index in self.quoted or self.words[index].capital or self.words[index].text in SMALL
             for index in places
         )
+
+
+@lru_cache(maxsize=KEPT_PROMPTS)
+def _read_lately(text: str) -> Prompt:
+    return Prompt._read(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +152,10 @@ class Profile:
     def __init__(
         self, names: Iterable[str], stored: Iterable[str], prompts: Iterable[str] = ()
     ) -> None:
-        self._wholes = [one for prompt in prompts if (one := _Whole.of(prompt)) is not None]
+        self._wholes: dict[str, list[_Whole]] = {}  # each by one of its words
+        for prompt in prompts:
+            if (one := _Whole.of(prompt)) is not None:
+                self._wholes.setdefault(min(one.words), []).append(one)
         self.name_words = {
             word for name in names for word in folded(name) if bits(word) >= NAME_PART_BITS
         }
@@ -253,9 +270,9 @@ class Profile:
             return False
         said = {stem(word.text) for word in prompt.words}
         return any(
-            whole.words <= said
-            and all(any(one == other for other in prompt.dates) for one in whole.dates)
-            for whole in self._wholes
+            whole.words <= said and all(one in prompt.dates for one in whole.dates)
+            for word in said
+            for whole in self._wholes.get(word, ())
         )
 
     def _beside_another(self, prompt: Prompt, index: int) -> bool:

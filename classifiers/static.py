@@ -77,16 +77,30 @@ class StaticEncoder:
         it has any: of another the vector says nothing."""
         rows = self._encoder.token_ids(texts)
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        sums = np.zeros((len(rows), self.dimension), dtype=np.float32)
+        count = int(lengths.sum())
         whole = lengths > 0
-        if whole.any():
-            ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
-            starts = (np.cumsum(lengths) - lengths)[whole]
-            sums[whole] = np.add.reduceat(self._table[ids], starts, axis=0)
-            whole[whole] = np.logical_and.reduceat(self._known[ids], starts)
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        whole &= norms[:, 0] > 0
-        return sums / np.where(norms > 0, norms, 1.0), whole
+        ids = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=count)
+        starts = (np.cumsum(lengths) - lengths)[whole]
+        if len(starts) == len(rows):  # most texts: each has a token
+            sums = self._summed(ids, starts)
+        else:
+            sums = np.zeros((len(rows), self.dimension), dtype=np.float32)
+            sums[whole] = self._summed(ids, starts)
+        known = self._known.take(ids)
+        if not known.all():
+            whole[whole] = np.logical_and.reduceat(known, starts)
+        norms = np.sqrt(np.add.reduce(sums * sums, axis=1, keepdims=True))
+        is_something = norms > 0
+        whole &= is_something[:, 0]
+        return sums / np.where(is_something, norms, 1.0), whole
+
+    def _summed(self, ids: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Vectors:
+        """The sum of the rows of each stretch of `ids` that begins at `starts`."""
+        if not len(starts):
+            return np.empty((0, self.dimension), dtype=np.float32)
+        # "clip" as all ids are in the table: other modes copy what they took once more.
+        taken = self._table.take(ids, axis=0, mode="clip")
+        return np.add.reduceat(taken, starts, axis=0)
 
 
 def cached(encoder: TokenEncoder) -> StaticEncoder | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from classifiers.errors import UnsupportedModel
 from classifiers.optional import optional
+from classifiers.wordpiece import PlainWords, Tokens
 
 _SHORT = 2000  # characters of a text whose tokens are kept for the next to ask
 _LONGEST_WORD = 100  # characters
@@ -24,7 +25,7 @@ class SentenceTokenizer:
 
     def __init__(self, folder: Path, prompt: str, vocabulary: int) -> None:
         file = folder / "tokenizer.json"
-        self._tokenizer = _opened(file)
+        self._tokenizer, self._plain = _opened(file)
         if max(self._tokenizer.get_vocab().values(), default=0) >= vocabulary:
             raise UnsupportedModel(file, f"has tokens beyond the model's {vocabulary}")
         self._prompt = prompt
@@ -58,15 +59,19 @@ class SentenceTokenizer:
         """What the model reads of one token as a text of its own."""
         return [*self._before, token, *self._after]
 
-    def tokens(self, text: str) -> Any:
+    def tokens(self, text: str) -> Tokens:
         """`ids` and character `offsets` of a text alone."""
         return (self._lately if len(text) <= _SHORT else self._tokenised)(text)
 
-    def _tokenised(self, text: str) -> Any:
-        return self._tokenizer.encode(_clean(text), add_special_tokens=False)
+    def _tokenised(self, text: str) -> Tokens:
+        plain = None if self._plain is None else self._plain.tokens(text)
+        if plain is not None:
+            return plain
+        found: Tokens = self._tokenizer.encode(_clean(text), add_special_tokens=False)
+        return found
 
 
-def _opened(file: Path) -> Any:
+def _opened(file: Path) -> tuple[Any, PlainWords | None]:
     tokenizers = optional("tokenizers")
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(file))
@@ -74,13 +79,14 @@ def _opened(file: Path) -> Any:
         raise UnsupportedModel(file, f"cannot be read: {error}") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    plain = PlainWords.of(tokenizer, _LONGEST_WORD)
     if isinstance(tokenizer.model, tokenizers.models.WordPiece):
         # WordPiece reads a word of over 100 characters as one unknown token, which would hide
         # whatever is glued together; in pieces of 100 it is all seen.
         pieces = tokenizers.pre_tokenizers.FixedLength(length=_LONGEST_WORD)
         earlier = [] if tokenizer.pre_tokenizer is None else [tokenizer.pre_tokenizer]
         tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([*earlier, pieces])
-    return tokenizer
+    return tokenizer, plain
 
 
 def _clean(text: str) -> str:

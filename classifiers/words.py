@@ -35,6 +35,9 @@ class Word(NamedTuple):
     capital: bool
 
 
+_new = tuple.__new__  # what Word's own constructor calls after a step in Python
+
+
 def fold(text: str) -> str:
     """Caseless, without marks, in compatibility form."""
     if text.isascii():
@@ -54,31 +57,39 @@ def _lately(text: str) -> tuple[Word, ...]:
     return _words(text)
 
 
-def _words(text: str) -> tuple[Word, ...]:
-    apart = text
+def distinct(text: str) -> set[str]:
+    """The folded words of `text`, each once: in less time than `words` takes."""
+    said = _TOKEN.findall(_apart(text))
+    return set(map(str.lower if text.isascii() else fold, said))
+
+
+def _apart(text: str) -> str:
+    """A text without the 's that are no words, as long as before."""
     if any(mark in text for mark in _APOSTROPHES):
-        apart = _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
+        return _POSSESSIVE.sub(lambda match: " " * len(match.group()), text)
+    return text
+
+
+def _words(text: str) -> tuple[Word, ...]:
+    apart = _apart(text)
     spans = [match.span() for match in _TOKEN.finditer(apart)]
     if apart.isascii():  # most texts: all words folded at once
         low = apart.lower()
-        return tuple(
-            Word(
-                low[start:end],
+        found = [
+            (low[start:end], start, end, low[start] != apart[start] and _within(apart, start, end))
+            for start, end in spans
+        ]
+    else:
+        found = [
+            (
+                fold(apart[start:end]),
                 start,
                 end,
-                low[start] != apart[start] and _within(apart, start, end),
+                apart[start].isupper() and _within(apart, start, end),
             )
             for start, end in spans
-        )
-    return tuple(
-        Word(
-            fold(apart[start:end]),
-            start,
-            end,
-            apart[start].isupper() and _within(apart, start, end),
-        )
-        for start, end in spans
-    )
+        ]
+    return tuple([_new(Word, fields) for fields in found])
 
 
 def _within(text: str, start: int, end: int) -> bool:

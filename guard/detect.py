@@ -28,7 +28,7 @@ from guard.asked import Asked
 from guard.discussed import without_passage
 from guard.enforcement import Binding, Enforcement
 from guard.errors import DetectorError, Overloaded, PayloadTooLarge
-from guard.plain_reading import plain_reading
+from guard.plain_reading import readings
 from guard.policy import Policy, PolicySet
 from guard.restrict import Meant, forgotten_sentences
 
@@ -226,7 +226,7 @@ class Detector:
     async def _nearly(
         self, binding: Binding, asked: Asked, named: Sequence[Signal]
     ) -> list[Signal]:
-        texts = _read(asked)
+        texts = readings(asked.texts)
         arguments = (texts, binding.numbers, named)
         if sum(map(len, texts)) <= _INLINE_CHARACTERS:
             return self._cascade.nearly(*arguments)
@@ -235,7 +235,7 @@ class Detector:
     async def _rest(
         self, binding: Binding, asked: Asked, named: Sequence[Signal], *, thorough: bool = False
     ) -> list[Signal]:
-        texts = [text for text in _read(asked) if text.strip()]
+        texts = [text for text in readings(asked.texts) if text.strip()]
         numbers = binding.encoded_numbers
         return await self._within_bounds(
             self._cascade.rest(texts, numbers, named, thorough=thorough)
@@ -287,12 +287,6 @@ class Detector:
             score = max(scores.values(), default=0.0)
             return Verdict(None, score, scores, tuple(dict.fromkeys(shadows)))
         return Verdict(by_number[best.subject], best.score, scores, tuple(dict.fromkeys(shadows)))
-
-
-def _read(asked: Asked) -> tuple[str, ...]:
-    """The texts of a request, and those in disguise as they are meant too."""
-    plain = (plain_reading(text) for text in asked.texts)
-    return (*asked.texts, *(text for text in plain if text is not None))
 
 
 def _benign(signals: Sequence[Signal]) -> Verdict:

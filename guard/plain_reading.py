@@ -30,6 +30,14 @@ def plain_reading(text: str) -> str | None:
     return "".join(map(_twin, text))
 
 
+def readings(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts of a request, and those in disguise as they are meant too."""
+    if all(map(str.isascii, texts)):
+        return texts
+    plain = map(plain_reading, texts)
+    return (*texts, *(text for text in plain if text is not None))
+
+
 def _in_disguise(word: str) -> bool:
     if word.isascii():
         return False

@@ -1,6 +1,8 @@
 """Who is meant, out of many subjects."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from classifiers import Subject
 from classifiers.identity import Identities, judged
@@ -85,6 +87,55 @@ def test_a_title_or_a_day_of_common_words_is_looked_up(text):
     assert identities.candidates(Prompt.read(text), ALL | {8})[0] == 8
     flagged = identities.probability(Prompt.read(text), 8, 1.0) >= identities.threshold
     assert identities.could_mean(text, ALL | {8}) or not flagged
+
+
+@pytest.mark.parametrize(
+    ("texts", "out"),
+    [
+        (["How long should I boil an egg?", "boil an egg"], True),
+        (["Hello there", "Who is the author of The Brass Lighthouse?"], False),
+        (["Who wrote 'A Piece of the Good Life'?"], False),
+        (["Who was the one born on May 3, 1961?"], False),
+        ([], True),
+    ],
+)
+def test_words_of_all_pieces_together_rule_everybody_out(texts, out):
+    assert Identities([*SUBJECTS, COMMON]).rules_out(texts) is out
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            [
+                "Tromsø",
+                "taxidermist,",
+                "The",
+                "Brass",
+                "Lighthouse",
+                "5",
+                "May",
+                "1961",
+                "cold",
+                "fusion",
+                "good",
+                "life",
+                "who",
+            ]
+        ),
+        max_size=9,
+    ),
+    parts=st.integers(1, 3),
+)
+def test_what_could_mean_somebody_is_not_ruled_out(pieces, parts):
+    identities = Identities([*SUBJECTS, COMMON])
+    texts = [" ".join(pieces[part::parts]) for part in range(parts)]
+    prompts = [Prompt.read(text) for text in texts]
+    flagged = any(
+        identities.probability(prompt, subject, 1.0, 4) >= identities.threshold
+        for prompt in prompts
+        for subject in identities.candidates(prompt, ALL | {8})
+    )
+    assert not (flagged and identities.rules_out(texts))
 
 
 def test_what_is_shared_by_chance_grows_with_the_number_of_subjects():

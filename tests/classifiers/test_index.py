@@ -45,7 +45,7 @@ def check(index, vectors, owners, queries, allowed, floor, within=1e-5):
     seed=st.integers(0, 2**31),
     rows=st.integers(1, 300),
     people=st.integers(1, 12),
-    floor=st.sampled_from([-np.inf, 0.0, 0.5, 0.9]),
+    floor=st.sampled_from([-np.inf, 0.0, 0.5, 0.9, np.inf]),
     some=st.one_of(st.none(), st.frozensets(st.integers(0, 14))),
 )
 def test_flat_search_equals_looking_at_everything(seed, rows, people, floor, some):
@@ -79,6 +79,21 @@ def test_cells_find_what_looking_at_everything_finds():
     check(index, vectors, owners, queries, frozenset(range(0, 1000, 2)), 0.9, HALF)
     for row in (0, 17, 3999):
         assert index.cosine(vectors[row], int(owners[row])) == pytest.approx(1.0, abs=HALF)
+
+
+@pytest.mark.parametrize("flat_rows", [10_000, 10], ids=["flat", "cells"])
+@pytest.mark.parametrize("order", ["together", "mixed"])
+def test_a_cosine_with_one_owner_is_the_best_of_its_rows(flat_rows, order):
+    draw = np.random.default_rng(5)
+    vectors = unit(draw.standard_normal((300, 6)))
+    owners = draw.integers(0, 7, 300)
+    owners = np.sort(owners) if order == "together" else owners
+    index = PromptIndex.build(vectors, owners, flat_rows=flat_rows)
+    query = unit(draw.standard_normal((1, 6)))[0]
+    for owner in range(7):
+        best = (vectors[owners == owner] @ query).max()
+        assert index.cosine(query, owner) == pytest.approx(best, abs=HALF)
+    assert index.cosine(query, 9) == -1.0
 
 
 @settings(max_examples=25, deadline=None)

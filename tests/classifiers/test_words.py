@@ -1,8 +1,10 @@
 """Folding words, and what they tell."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from classifiers.words import LITTLE, UNKNOWN_BITS, bits, fold, folded, stem, words
+from classifiers.words import LITTLE, UNKNOWN_BITS, bits, distinct, fold, folded, stem, words
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,11 @@ from classifiers.words import LITTLE, UNKNOWN_BITS, bits, fold, folded, stem, wo
 )
 def test_folded_words(text, expected):
     assert folded(text) == expected
+
+
+@given(st.text("aBé's’ -_1\n\u0301ﬁİ", max_size=20))
+def test_distinct_words_are_the_same_words(text):
+    assert distinct(text) == set(folded(text))
 
 
 def test_offsets_are_of_the_given_text():
