@@ -50,7 +50,7 @@ class V1Guard:
         self._seats = Seats([], [], [])  # the same, as compiled code reads it
         self._penalised: list[int] = []  # places in the batch that have soft penalties
         # Of this step, once its texts were followed: rows that may not take something, and how
-        # long the first text was then.
+        # long all texts were then.
         self._acting: int | None = None
         self._length = 0
 
@@ -64,7 +64,7 @@ class V1Guard:
             self._follow_batch(update)
             self._seat()
         if self._rows:
-            self._length = len(self._seats.texts[0])
+            self._length = sum(map(len, self._seats.texts))
             self._acting = self._guard.follow(self._seats)
 
     def _follow_batch(self, update: BatchUpdate) -> None:
@@ -117,8 +117,8 @@ class V1Guard:
             self._penalise(logits, self._penalised)
         acting = self._acting
         self._acting = None  # it holds for one step
-        # A runner that appends after the update does so to every text: to look at one is enough.
-        if acting is None or len(self._seats.texts[0]) != self._length:
+        # No runner that is known appends between the two; one that did must not go unseen.
+        if acting is None or sum(map(len, self._seats.texts)) != self._length:
             acting = self._guard.follow(self._seats)
         if acting is None:
             self._read_and_restrict(logits)
