@@ -23,7 +23,18 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         if is_exhausted(error):  # the files are whole
             raise
         raise DistilError(f"{folder}: no causal model can be loaded: {error}") from error
-    return model.eval()
+    return in_one_piece(model.eval())
+
+
+def in_one_piece(model: Any) -> Any:
+    """The same model, whose output layer is given its input as one piece of memory.
+
+    A slice of hidden states (the last places alone, as in generation) is none: for it torch copies
+    the layer's weights once a row on a processor, which of a large vocabulary is gigabytes.
+    """
+    layer = model.get_output_embeddings()
+    layer.register_forward_pre_hook(lambda layer, given: (given[0].contiguous(), *given[1:]))
+    return model
 
 
 def load_tokenizer(folder: Path) -> Any:

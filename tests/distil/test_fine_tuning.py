@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 from guard.distil.errors import DistilError
 from guard.distil.fine_tuning import Lesson, answer_loss, epoch_of, fine_tuning
@@ -66,23 +64,18 @@ def test_an_epoch_has_every_row_once_and_an_order_of_its_own(
     assert sorted(orders[0]) == [row.source for row in ROWS]
 
 
-@pytest.fixture
-def another_precision() -> Iterator[None]:
-    """accelerate keeps one precision a process."""
-    AcceleratorState._reset_state(True)
-    yield
-    AcceleratorState._reset_state(True)
-
-
-@pytest.mark.usefixtures("another_precision")
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_processor_keeps_the_base_in_float32(
-    method: str, random_llama: Path, tmp_path: Path
-) -> None:
-    train = replace(TRAIN, precision="bf16")
-    job = job_of(random_llama, tmp_path, train=train, parameters={"method": method})
-    assert {p.dtype for p in job.model.parameters()} == {torch.float32}
-    assert job.accelerator.mixed_precision == "bf16"
+def test_the_output_layer_is_given_one_piece_of_memory(random_llama: Path, tmp_path: Path) -> None:
+    """Else torch copies its weights once a row, which no result shows, but the memory does."""
+    job = job_of(random_llama, tmp_path)
+    pieces: list[bool] = []
+    job.model.get_output_embeddings().register_forward_pre_hook(
+        lambda layer, given: pieces.append(given[0].is_contiguous())
+    )
+    batch = job.batch(ROWS)
+    whole = job.logits(batch)
+    last = job.outputs(batch, logits_to_keep=3).logits
+    assert pieces == [True, True]
+    torch.testing.assert_close(last, whole[:, -3:])
 
 
 def test_what_does_not_fit_is_refused(random_llama: Path, tmp_path: Path) -> None:

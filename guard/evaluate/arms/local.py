@@ -67,6 +67,8 @@ class Local:
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging
 
+        from guard.distil.loading import in_one_piece
+
         logging.disable_progress_bar()  # the comparison has one of its own
         try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -79,7 +81,7 @@ class Local:
         except (OSError, ValueError, ImportError) as error:
             raise EvaluateError(f"{self.name}: the model cannot be loaded: {error}") from error
         # PEFT freezes what it merges into; whoever holds the weights may train them again.
-        loaded.requires_grad_(True).eval()
+        in_one_piece(loaded.requires_grad_(True).eval())
         return loaded if self._change is None else self._change(loaded, self.tokenizer)
 
     def changed(self, name: str, change: Any) -> Local:
