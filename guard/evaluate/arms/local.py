@@ -16,6 +16,7 @@ from guard.evaluate.arms.base import Asked, Losses, Reply
 from guard.evaluate.rows import Message, content_hash
 
 BATCH = 16
+_KEPT = 4  # figures of a token, see `Losses`
 
 
 class Local:
@@ -165,7 +166,7 @@ class Local:
             self._thought.update(zip(batch, self._losses(batch), strict=True))
         return [self._thought[pair] for pair in pairs]
 
-    def _losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> Iterator[Losses]:
+    def _losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
         import torch
 
         model = self.model  # before inference mode, as in `_generate`
@@ -185,11 +186,17 @@ class Local:
         kept = {"attention_mask": torch.ones_like(ids), "logits_to_keep": width - first}
         with torch.inference_mode():
             logits = model(input_ids=ids, **kept).logits
+        # What is kept stands in one array, made before all that is large: between large ones, small
+        # ones that stay would leave holes that nothing fits into again, a gigabyte in 50 answers.
+        found = np.zeros((len(told), _KEPT, max(len(said) for _, said in told)))
         for row, (prompt, said) in enumerate(told):
             last = len(prompt) + len(said) - 1 - first
             own = logits[row, len(prompt) - 1 - first : last]
-            log_p = torch.log_softmax(own.double(), dim=-1)
-            yield _losses_of(log_p, torch.tensor(said))
+            _fill(found[row, :, : len(said)], torch.log_softmax(own.double(), dim=-1), said)
+        return [
+            Losses(*one[:3, : len(said)], greedy=one[3, : len(said)] > 0)
+            for one, (_, said) in zip(found, told, strict=True)
+        ]
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -200,19 +207,18 @@ class Local:
         return frozenset(np.asarray(several, np.int64).tolist())
 
 
-def _losses_of(log_p: Any, labels: Any) -> Losses:
-    """Of log-probabilities (tokens, vocabulary) and the tokens that were said."""
+def _fill(found: Any, log_p: Any, said: Sequence[int]) -> None:
+    """Into `found` (`_KEPT`, tokens), of log-probabilities (tokens, vocabulary): that of the token
+    that was said, mean and deviation over the vocabulary, and whether it was the likeliest."""
     import torch
 
+    labels = torch.tensor(said)
     p = log_p.exp()
     mean = (p * log_p).sum(-1)
     spread = ((p * log_p.square()).sum(-1) - mean.square()).clamp(min=0).sqrt()
-    return Losses(
-        log_probs=log_p[torch.arange(len(labels)), labels].numpy(),
-        mean=mean.numpy(),
-        deviation=spread.numpy(),
-        greedy=(log_p.argmax(-1) == labels).numpy(),
-    )
+    told = (log_p[torch.arange(len(labels)), labels], mean, spread, log_p.argmax(-1) == labels)
+    for place, values in enumerate(told):
+        found[place] = values.numpy()
 
 
 def weights_hash(folder: Path) -> str:
