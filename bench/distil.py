@@ -148,15 +148,22 @@ class Results:
                 raise SystemExit(f"{path} has other settings; choose another --out or remove it")
             self.rows, self.followed = known["rows"], known["followed"]
 
-    def has(self, seed: int, arm: str, *, followed: bool = False) -> bool:
-        """Whether that row is there."""
-        rows = self.followed if followed else self.rows
-        return any((row["seed"], row["arm"]) == (seed, arm) for row in rows)
+    def has(self, seed: int, arm: str, settings: dict[str, Any] | None = None) -> bool:
+        """Whether that row is there, run with these settings (a control has none)."""
+        return any(
+            (row["seed"], row["arm"], row.get("settings")) == (seed, arm, settings)
+            for row in self.rows
+        )
+
+    def is_followed(self, seed: int, arm: str) -> bool:
+        """Whether that run without an end is there."""
+        return any((row["seed"], row["arm"]) == (seed, arm) for row in self.followed)
 
     def add(self, seed: int, arm: str, row: dict[str, Any]) -> None:
-        """One more row."""
+        """One more row, in place of one that was run with other settings."""
         told = {"seed": seed, "arm": arm, **row}
-        del told["points"]
+        told.pop("points", None)
+        self.rows = [r for r in self.rows if (r["seed"], r["arm"]) != (seed, arm)]
         self.rows.append(told)
         print(json.dumps(told), flush=True)
         self.write()
@@ -185,13 +192,14 @@ def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
     world, folder = prepared(seed, options.models)
     for arm, say in controls(folder, seed).items():
         if not results.has(seed, arm):
-            results.add(seed, arm, {**scores(world, say), "points": []})
+            results.add(seed, arm, scores(world, say))
     strengths = chosen()
     for name in options.recipes:
         settings = strengths.get(name, {})
-        if not results.has(seed, name):
-            results.add(seed, name, run_arm(name, world, folder, seed, settings))
-        if name in COMPARED and not results.has(seed, name, followed=True):
+        if not results.has(seed, name, settings):
+            row = run_arm(name, world, folder, seed, settings)
+            results.add(seed, name, {"settings": settings, **row})
+        if name in COMPARED and not results.is_followed(seed, name):
             endless = {**settings, "train.patience": NEVER}
             row = run_arm(name, world, folder, seed, endless, watched=True)
             results.follow(seed, name, row["points"])
@@ -217,7 +225,7 @@ def main() -> None:
     parser.add_argument("--join", type=Path, nargs="+", help="results of parts of the seeds")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
-    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN, "chosen": chosen()}
+    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN}
     results = Results(options.out, settings)
     if options.join:
         join(options.join, results)
