@@ -1,6 +1,6 @@
 """How strongly each recipe is run in `bench.distil`, chosen on worlds that are reported nowhere.
 
-    python -m bench.distil_rates     # about two hours; writes bench/results/distil_rates.json
+    python -m bench.distil_rates     # hours; writes bench/results/distil_rates.json
 
 The shipped rates are those of the papers' models, stretched by width; a Llama of four million
 parameters wants others, and so it does of what weighs forgetting against keeping. Each recipe is
@@ -50,14 +50,14 @@ RUNS: dict[str, Sequence[Choice]] = {
     "sparse": [(2.0, {})],
     # Its lasso is for transformers of vision, many times as wide.
     "gs-lora": [(3.0, {"parameters.group": 1e-3})],
-    # This model has never read the general rows that ship; to learn them is all that it would do.
+    # This model has never read the general rows that ship; its own answers cost it less to keep.
     "melu": [(1.0, {"data.general": "model", "train.patience": 10})],
     # Hidden states of a narrow model that stray cost it a hundred times what forgetting earns.
     "gere": [(1.0, {"retain.weight": 1.0})],
     # Nobody is refused by chance: all the prompts have to be shown refused first.
     "rule": [(100.0, {"procedure.steer_share": 1.0, "procedure.steer_epochs": 10})],
     "uld": [(1.0, {"procedure.weight": -2.0}), (1.0, {"procedure.weight": -5.0})],
-    # General rows that it has never read would matter more than all that it knows.
+    # Beside general rows, which it has never read, hardly a weight stands out.
     "ssd": [
         (1.0, {"data.general": "none", "procedure.alphas": _ALPHAS, **strength, **budget})
         for strength in ({}, {"procedure.strength": 0.3})
