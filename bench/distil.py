@@ -106,15 +106,15 @@ def at_forgetting(row: dict[str, Any], start: dict[str, Any], goal: float) -> fl
     return None
 
 
-def compared(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def compared(rows: Sequence[dict[str, Any]], followed: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Each compared recipe less the baseline at equal forgetting, paired by seed."""
     by = {(row["seed"], row["arm"]): row for row in rows}
     kept: dict[str, dict[int, float | None]] = {}
     for arm in COMPARED:
         kept[arm] = {
             seed: at_forgetting(row, by[seed, "untouched"], by[seed, "reference"]["unseen"] + SLACK)
-            for (seed, name), row in by.items()
-            if name == arm and row.get("points")
+            for row in followed
+            if row["arm"] == arm and (seed := row["seed"], "reference") in by
         }
     found = {}
     for arm, values in kept.items():
@@ -141,21 +141,36 @@ class Results:
         self.path = path
         self.settings = settings
         self.rows: list[dict[str, Any]] = []
+        self.followed: list[dict[str, Any]] = []  # runs without an end, by what the looks saw
         if path.exists():
             known = json.loads(path.read_text("utf-8"))
             if known["settings"] != settings:
                 raise SystemExit(f"{path} has other settings; choose another --out or remove it")
-            self.rows = known["rows"]
+            self.rows, self.followed = known["rows"], known["followed"]
 
-    def has(self, seed: int, arm: str) -> bool:
-        """Whether that row is there."""
-        return any((row["seed"], row["arm"]) == (seed, arm) for row in self.rows)
+    def has(self, seed: int, arm: str, settings: dict[str, Any] | None = None) -> bool:
+        """Whether that row is there, run with these settings (a control has none)."""
+        return any(
+            (row["seed"], row["arm"], row.get("settings")) == (seed, arm, settings)
+            for row in self.rows
+        )
+
+    def is_followed(self, seed: int, arm: str) -> bool:
+        """Whether that run without an end is there."""
+        return any((row["seed"], row["arm"]) == (seed, arm) for row in self.followed)
 
     def add(self, seed: int, arm: str, row: dict[str, Any]) -> None:
-        """One more row."""
-        self.rows.append({"seed": seed, "arm": arm, **row})
-        told = {key: value for key, value in row.items() if key != "points"}
-        print(json.dumps({"seed": seed, "arm": arm, **told}), flush=True)
+        """One more row, in place of one that was run with other settings."""
+        told = {"seed": seed, "arm": arm, **row}
+        told.pop("points", None)
+        self.rows = [r for r in self.rows if (r["seed"], r["arm"]) != (seed, arm)]
+        self.rows.append(told)
+        print(json.dumps(told), flush=True)
+        self.write()
+
+    def follow(self, seed: int, arm: str, points: list[dict[str, float]]) -> None:
+        """One more run without an end."""
+        self.followed.append({"seed": seed, "arm": arm, "points": points})
         self.write()
 
     def write(self) -> None:
@@ -165,8 +180,9 @@ class Results:
             "settings": self.settings,
             "metric": "ROUGE-L recall of words, no stemmer, greedy, 24 tokens",
             "summary": summary(self.rows),
-            "compared": compared(self.rows),
+            "compared": compared(self.rows, self.followed),
             "rows": self.rows,
+            "followed": self.followed,
         }
         self.path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
@@ -179,20 +195,24 @@ def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
             results.add(seed, arm, scores(world, say))
     strengths = chosen()
     for name in options.recipes:
-        if results.has(seed, name):
-            continue
-        watched = name in COMPARED
-        settings = dict(strengths.get(name, {}))
-        if watched:
-            settings["train.patience"] = NEVER
-        results.add(seed, name, run_arm(name, world, folder, seed, settings, watched=watched))
+        settings = strengths.get(name, {})
+        if not results.has(seed, name, settings):
+            row = run_arm(name, world, folder, seed, settings)
+            results.add(seed, name, {"settings": settings, **row})
+        if name in COMPARED and not results.is_followed(seed, name):
+            endless = {**settings, "train.patience": NEVER}
+            row = run_arm(name, world, folder, seed, endless, watched=True)
+            results.follow(seed, name, row["points"])
 
 
 def join(paths: Sequence[Path], results: Results) -> None:
     """The rows of all files in one, in the order of seeds."""
     for path in paths:
-        results.rows += json.loads(path.read_text("utf-8"))["rows"]
+        part = json.loads(path.read_text("utf-8"))
+        results.rows += part["rows"]
+        results.followed += part["followed"]
     results.rows.sort(key=lambda row: row["seed"])
+    results.followed.sort(key=lambda row: row["seed"])
     results.write()
 
 
@@ -205,7 +225,7 @@ def main() -> None:
     parser.add_argument("--join", type=Path, nargs="+", help="results of parts of the seeds")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
-    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN, "chosen": chosen()}
+    settings = {"people": PEOPLE, "steps": STEPS, "common": COMMON, "own": OWN}
     results = Results(options.out, settings)
     if options.join:
         join(options.join, results)

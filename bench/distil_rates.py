@@ -1,53 +1,72 @@
 """How strongly each recipe is run in `bench.distil`, chosen on worlds that are reported nowhere.
 
-    python -m bench.distil_rates     # about two hours; writes bench/results/distil_rates.json
+    python -m bench.distil_rates     # hours; writes bench/results/distil_rates.json
 
 The shipped rates are those of the papers' models, stretched by width; a Llama of four million
 parameters wants others, and so it does of what weighs forgetting against keeping. Each recipe is
-run on the worlds of `CALIBRATIONS` with its own settings, then at multiples of its rate, then with
-the settings of `STRENGTHS`, until it meets both bounds on all of them with something to spare. The
-run that is farthest within them where it does worst is taken.
+run on the worlds of `CALIBRATIONS` as `RUNS` says, one run after another until it meets both bounds
+on all of them with something to spare, and each run is read at several retain budgets. What is
+farthest within the bounds on the world where it does worst is taken.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.distil_arms import run_arm, scores, speaker
+from bench.distil_budgets import BUDGETS, read_off
 from bench.distil_world import CALIBRATIONS, World, prepared
 from bench.machine import machine
 from guard.distil.recipe import load_recipe, shipped_recipes
 
 RATES = Path(__file__).parent / "results" / "distil_rates.json"
-FACTORS = (1.0, 3.0, 10.0)
 KEPT = 0.8  # of what was never shown, where the model knew all of it
 SLACK = 0.1  # above the reference: what counts as forgotten
 SPARE = 0.05  # within both bounds by so much: nothing else is tried
-ONCE = (
-    "dsg",
-    "ssd",
-    "ofmu",
-)  # nothing is trained, or the steps that forget have a rate of their own
-LOOSER: dict[str, Any] = {"train.retain_budget": 0.2, "train.patience": 24}  # looks: all of them
-STRENGTHS: dict[str, Sequence[tuple[float, dict[str, Any]]]] = {
+Choice = tuple[float, dict[str, Any]]  # multiple of the rate, settings
+PLAIN: tuple[Choice, ...] = ((1.0, {}), (3.0, {}), (10.0, {}))
+# Nothing is trained, looks do not end the run, or what is asked is not the model in training.
+WHOLE = ("dsg", "in-context", "ofmu", "pga", "ssd", "uld")
+ONCE: tuple[Choice, ...] = PLAIN[:1]
+_ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
+RUNS: dict[str, Sequence[Choice]] = {
+    # The budget alone ends these too early.
+    **dict.fromkeys(
+        ("continual", "grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution"), ONCE
+    ),
+    "npo-ce": ONCE,
+    "npo-kl": [(1.0, {"train.patience": 10})],
+    # At their own rate what is kept goes before what is to go.
+    "flat": [(0.3, {}), (1.0, {})],
+    "fit": [(0.3, {})],
+    "logit-margin": [(0.3, {})],
+    # Its own bound follows from the budget, which is no part of how it forgets here.
+    "constrained-entropic": [(0.3, {"combine.bound": 0.05})],
+    "idk": [(2.0, {})],
+    "sparse": [(2.0, {})],
     # Its lasso is for transformers of vision, many times as wide.
-    "gs-lora": [(3.0, {"parameters.group": 1e-3}), (3.0, {"parameters.group": 1e-3, **LOOSER})],
+    "gs-lora": [(3.0, {"parameters.group": 1e-3})],
+    # This model has never read the general rows that ship; its own answers cost it less to keep.
+    "melu": [(1.0, {"data.general": "model", "train.patience": 10})],
     # Hidden states of a narrow model that stray cost it a hundred times what forgetting earns.
-    "gere": [(1.0, {"retain.weight": 1.0}), (1.0, {"retain.weight": 1.0, **LOOSER})],
+    "gere": [(1.0, {"retain.weight": 1.0})],
     # Nobody is refused by chance: all the prompts have to be shown refused first.
     "rule": [(100.0, {"procedure.steer_share": 1.0, "procedure.steer_epochs": 10})],
-    "logit-margin": [(0.3, LOOSER), (0.1, LOOSER)],
-    "fit": [(0.3, LOOSER), (0.1, LOOSER)],
     "uld": [(1.0, {"procedure.weight": -2.0}), (1.0, {"procedure.weight": -5.0})],
-    "ssd": [(1.0, {"procedure.alphas": [5.0], "train.retain_budget": 0.2})],
-    "dsg": [(1.0, {"train.retain_budget": 0.2})],
-    "idk": [(2.0, {}), (1.0, LOOSER)],
+    # Beside general rows, which it has never read, hardly a weight stands out.
+    "ssd": [
+        (1.0, {"data.general": "none", "procedure.alphas": _ALPHAS, **strength, **budget})
+        for strength in ({}, {"procedure.strength": 0.3})
+        for budget in ({"train.retain_budget": b} for b in (0.1, 0.2, 0.3, 0.5))
+    ],
+    "dsg": ONCE,
+    "ofmu": ONCE,
 }
-"""(multiple of the rate, settings); for the others `LOOSER` at the rate that did best."""
+"""What is tried of each recipe, each read at all of `BUDGETS`; `PLAIN` for the others."""
 
 
 def rate(name: str, factor: float) -> dict[str, Any]:
@@ -76,37 +95,22 @@ def within(row: dict[str, Any]) -> float:
     return min(row["reference"] + SLACK - said(row), stays(row) - KEPT, float(told) - 0.9 + SPARE)
 
 
-Choice = tuple[float, str]  # multiple of the rate, settings as JSON
-
-
-def worst(rows: Sequence[dict[str, Any]]) -> dict[Choice, float]:
-    """By choice, how far within the bounds it came on the world where it did worst; as one that was
-    not run on all of them may do on the others, no more than just outside."""
-    found: dict[Choice, list[float]] = {}
+def worst(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, str], float]:
+    """By choice, its settings as JSON, how far within the bounds it came on the world where it did
+    worst. One that was not run on all of them stands behind all that were."""
+    found: dict[tuple[float, str], list[float]] = {}
     for row in rows:
         choice = row["factor"], json.dumps(row["own"], sort_keys=True)
         found.setdefault(choice, []).append(within(row))
     return {
-        choice: min(values if len(values) == len(CALIBRATIONS) else [*values, -SPARE])
-        for choice, values in found.items()
+        choice: min(values) - (len(values) < len(CALIBRATIONS)) for choice, values in found.items()
     }
 
 
-def best(rows: Sequence[dict[str, Any]]) -> Choice:
+def best(rows: Sequence[dict[str, Any]]) -> tuple[float, str]:
     """The choice to take of one recipe's rows: the first of those that did best."""
     found = worst(rows)
     return max(found, key=lambda choice: found[choice])
-
-
-def choices(name: str, rows: list[dict[str, Any]]) -> Iterator[tuple[float, dict[str, Any]]]:
-    """What is tried, one after another, until something is well within; `rows` grows meanwhile."""
-    factors = FACTORS[:1] if name in ONCE else FACTORS
-    plain: list[tuple[float, dict[str, Any]]] = [(factor, {}) for factor in factors]
-    for one in [*plain, *STRENGTHS.get(name, ())]:
-        if max(worst(rows).values(), default=-1.0) < SPARE:
-            yield one
-    if name not in STRENGTHS and name not in ONCE and max(worst(rows).values()) < SPARE:
-        yield best(rows)[0], LOOSER
 
 
 def chosen() -> dict[str, dict[str, Any]]:
@@ -133,37 +137,44 @@ def main() -> None:
         for seed, (world, folder) in worlds.items()
     }
     for name in options.recipes:
-        own_rows = [row for row in rows if row["recipe"] == name]
-        for choice in choices(name, own_rows):
+        for choice in RUNS.get(name, PLAIN):
+            own_rows = [row for row in rows if row["recipe"] == name]
+            if max(worst(own_rows).values(), default=-1.0) >= SPARE:
+                break
             for seed, place in worlds.items():
-                row = known(own_rows, choice, seed)
-                if row is None:
+                found = known(own_rows, choice, seed)
+                if not found:
                     told = {"recipe": name, "seed": seed, "reference": references[seed]}
-                    row = {**told, **run(name, place, seed, choice)}
-                    rows.append(row)
-                    own_rows.append(row)
-                    print(json.dumps(row), flush=True)
+                    found = [{**told, **row} for row in run(name, place, seed, choice)]
+                    rows += found
+                    print(*map(json.dumps, found), sep="\n", flush=True)
                     write(options.out, rows)
-                if within(row) < -SPARE:
+                if max(map(within, found)) < -SPARE:
                     break  # the other worlds cannot make it good
 
 
-def known(
-    rows: Sequence[dict[str, Any]], choice: tuple[float, dict[str, Any]], seed: int
-) -> dict[str, Any] | None:
-    """The row of that choice on that world, if it is there."""
-    found = [r for r in rows if (r["seed"], r["factor"], r["own"]) == (seed, *choice)]
-    return found[0] if found else None
-
-
-def run(
-    name: str, place: tuple[World, Path], seed: int, choice: tuple[float, dict[str, Any]]
-) -> dict[str, Any]:
-    """One run, without its looks."""
+def known(rows: Sequence[dict[str, Any]], choice: Choice, seed: int) -> list[dict[str, Any]]:
+    """The rows of that run on that world, if they are there."""
     factor, own = choice
-    row = run_arm(name, *place, seed, {**rate(name, factor), **own})
-    row.pop("points")
-    return {"factor": factor, "own": own, **row}
+    readings = [own, *({**own, **budget} for budget in BUDGETS)]
+    return [
+        r
+        for r in rows
+        if (r["seed"], r["factor"]) == (seed, factor)
+        and (r["own"] == own or (r["recipe"] not in WHOLE and r["own"] in readings))
+    ]
+
+
+def run(name: str, place: tuple[World, Path], seed: int, choice: Choice) -> list[dict[str, Any]]:
+    """One run, a row for each way to read it."""
+    factor, own = choice
+    settings = {**rate(name, factor), **own}
+    if name in WHOLE:
+        row = run_arm(name, *place, seed, settings)
+        row.pop("points")
+        return [{"factor": factor, "own": own, **row}]
+    read = read_off(name, *place, seed, settings)
+    return [{"factor": factor, "own": {**own, **budget}, **row} for budget, row in read]
 
 
 def write(out: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -9,8 +9,9 @@ import json
 from typing import Any
 
 from bench.distil import BASELINE, RESULT
-from bench.distil_rates import RATES
+from bench.distil_rates import chosen
 from bench.report import ROOT, filled, table
+from guard.distil.recipe import load_recipe
 
 PAGE = ROOT / "docs" / "distil.md"
 MARK = "results of bench/distil.py"
@@ -29,17 +30,25 @@ def mean(line: dict[str, Any], key: str, digits: int = 2) -> str:
     return said
 
 
-def strength(chosen: dict[str, Any] | None) -> str:
+def strength(name: str, settings: dict[str, Any]) -> str:
     """A multiple of the recipe's rate, and settings of its own."""
-    if chosen is None:
-        return "1"
-    own = [f"`{key}={value:g}`" if isinstance(value, float | int) else f"`{key}={value}`"
-           for key, value in chosen["own"].items()]  # fmt: skip
-    return ", ".join([f"{chosen['factor']:g}", *own])
+    own = dict(settings)
+    own.pop("train.scale_lr", None)
+    shipped = load_recipe(name).train.lr
+    said = [f"{own.pop('train.lr', shipped) / shipped:g}"]
+    return ", ".join([*said, *(f"`{key}={short(value)}`" for key, value in sorted(own.items()))])
 
 
-def arms(lines: list[dict[str, Any]], chosen: dict[str, Any]) -> list[str]:
-    """Every arm, controls first, then by claim and by what is still said of what goes."""
+def short(value: Any) -> str:
+    """A setting's value; of a long list the ends."""
+    if isinstance(value, list) and len(value) > 3:
+        return f"[{value[0]:g} ... {value[-1]:g}]"
+    return f"{value:g}" if isinstance(value, float | int) else str(value)
+
+
+def arms(lines: list[dict[str, Any]], run: dict[str, dict[str, Any]]) -> list[str]:
+    """Every arm, controls first, then by claim and by what is still said of what goes; `run`:
+    what each was run with."""
     order = {name: i for i, name in enumerate(CONTROLS)}
     claims = {"behaviour": 1, "behaviour under a tag": 2, "runtime": 3, "representation": 4}
 
@@ -53,7 +62,7 @@ def arms(lines: list[dict[str, Any]], chosen: dict[str, Any]) -> list[str]:
     for line in sorted(lines, key=place):
         control = line["arm"] in order
         both = "–" if control else f"{line['both']} of {line['seeds']}"
-        run_with = "–" if control else strength(chosen.get(line["arm"]))
+        run_with = "–" if control else strength(line["arm"], run[line["arm"]])
         rows.append(
             [
                 line["arm"] if control else f"`{line['arm']}`",
@@ -85,20 +94,24 @@ def compared(found: dict[str, Any]) -> list[str]:
     return table(head, rows)
 
 
-def render(result: dict[str, Any], chosen: dict[str, Any]) -> str:
+def render(result: dict[str, Any]) -> str:
     """The whole block, in markdown."""
     box, seeds = result["machine"], len({row["seed"] for row in result["rows"]})
+    run = {row["arm"]: row["settings"] for row in result["rows"] if "settings" in row}
     took = [row["seconds"] for row in result["rows"] if row["seed"] == 0 and "seconds" in row]
     drawn = "one seed" if seeds == 1 else f"{seeds} seeds, 95 % bootstrap intervals in brackets"
     lines = [
         f"{box['cpu']}; {drawn}; measured {box['date'][:10]}. The recipes of this "
         f"table took {sum(took) / 60:.0f} minutes of processor time on the first seed.",
         "",
-        *arms(result["summary"], chosen),
+        *arms(result["summary"], run),
         "At equal forgetting:",
         "",
         *compared(result["compared"]),
     ]
+    stale = sorted(f"`{name}`" for name, own in chosen().items() if run.get(name, own) != own)
+    if stale:
+        lines.append(f"- Not yet run as chosen since: {', '.join(stale)}.")
     failed = sorted({(row["arm"], row["failed"]) for row in result["rows"] if "failed" in row})
     lines += [f"- `{arm}` failed on a seed: {why}" for arm, why in failed]
     return "\n".join(lines).rstrip()
@@ -107,8 +120,7 @@ def render(result: dict[str, Any], chosen: dict[str, Any]) -> str:
 def main() -> None:
     """Fills the block."""
     result = json.loads(RESULT.read_text("utf-8"))
-    chosen = json.loads(RATES.read_text("utf-8"))["chosen"]
-    PAGE.write_text(filled(PAGE, render(result, chosen), MARK), "utf-8")
+    PAGE.write_text(filled(PAGE, render(result), MARK), "utf-8")
 
 
 if __name__ == "__main__":
