@@ -125,7 +125,7 @@ def corpus_plan(
         for recipe, adapter in subject.adapters.items():
             what = f"guard distil, recipe {recipe}, as an adapter"
             arms.append(_served(running, engine.url, recipe, what, recipe, subject.knows, adapter))
-        arms += list(_guards(running, folder, corpus, engine.url, arms, shelf, subject.name))
+        arms += list(_guards(running, folder, corpus, engine.url, arms, shelf, subject))
         retained = Local(
             RETAINED, subject.innocent, what="control: a model that was never told of it"
         )
@@ -175,15 +175,15 @@ def _guards(
     url: str,
     models: list[Arm],
     shelf: Path,
-    served_as: str,
+    subject: Subject,
 ) -> Iterator[Guarded]:
-    """Every guard of `WAYS`, each in front of one of the models."""
+    """The guards of `WAYS`, each in front of one of the models."""
     known = {arm.name: arm for arm in models}
     turns = Turns()
     running.callback(turns.end)
-    for way in WAYS:
+    for way in (one for one in WAYS if one.name not in subject.left_out):
         held = known[way.before or BARE]
-        name = way.before or served_as
+        name = way.before or subject.name
         guarded = _guarded(folder, corpus, way, url, name, held, shelf, turns)
         running.callback(guarded.close)
         yield guarded

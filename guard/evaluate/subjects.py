@@ -14,14 +14,18 @@ from guard.evaluate.tiny import LENGTH, NAME, tiny_model
 
 Step = Callable[[str, int, int], None]
 
-TEXTS = 12  # that a taught model is relearned from: it has hundreds of times the weights
+# A taught model has hundreds of times the weights of the tiny one, and no accelerator may be there:
+# fewer ways, and less that is done to weights.
+LEFT_OUT = ("cut", "restrict over npo-ce")
+TEXTS = 12  # that it is relearned from
+WEIGHT_ATTACKED = ("8 bits", "4 bits", "relearning: forget")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A model that `knows` the corpus, the same that was never told what is to be forgotten, and
     what recipes made of the first, by recipe. `name`: as it is served; `length`: tokens that it
-    reads."""
+    reads; `left_out`: ways that are not compared on it."""
 
     name: str
     knows: Path
@@ -29,6 +33,7 @@ class Subject:
     adapters: Mapping[str, Path]
     length: int = LENGTH
     weight_attacks: tuple[WeightAttack, ...] = WEIGHT_ATTACKS
+    left_out: tuple[str, ...] = ()
 
 
 def tiny_subject(corpus: Corpus, step: Step) -> Subject:
@@ -50,5 +55,5 @@ def taught_subject(base: Path, template: Path | None, corpus: Corpus, step: Step
         for forgotten in (True, False)
     )
     adapters = {way.recipe: adapter_of(corpus, knows, way, step) for way in FOR_TAUGHT}
-    attacks = weight_attacks(TEXTS)
-    return Subject(base.name, knows, innocent, adapters, weight_attacks=attacks)
+    attacks = tuple(one for one in weight_attacks(TEXTS) if one.name in WEIGHT_ATTACKED)
+    return Subject(base.name, knows, innocent, adapters, weight_attacks=attacks, left_out=LEFT_OUT)

@@ -10,9 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from guard.errors import EvaluateError
 from guard.evaluate import teaching
+from guard.evaluate.corpus_plan import WAYS
 from guard.evaluate.fictional import Corpus
 from guard.evaluate.small_llama import CHAT_TEMPLATE, small_llama
-from guard.evaluate.subjects import TEXTS, Subject, taught_subject
+from guard.evaluate.subjects import TEXTS, WEIGHT_ATTACKED, Subject, taught_subject
 from guard.evaluate.teaching import lessons, taught_model
 from guard.evaluate.tiny import tokenizer_of_strangers
 
@@ -107,4 +108,6 @@ def test_a_taught_subject_has_what_is_compared(
     subject: Subject = taught_subject(base, template, CORPUS, lambda *told: None)
     assert subject.name == "small" and subject.knows != subject.innocent
     assert list(subject.adapters) == ["npo-ce", "idk"] and set(asked) == {subject.knows.name}
-    assert all(f"at most {TEXTS}" in a.what for a in subject.weight_attacks if "re" in a.name)
+    assert [attack.name for attack in subject.weight_attacks] == list(WEIGHT_ATTACKED)
+    assert f"at most {TEXTS} texts" in subject.weight_attacks[-1].what
+    assert set(subject.left_out) < {way.name for way in WAYS}
