@@ -183,9 +183,9 @@ class Local:
             ids[row, : len(prompt) + len(said)] = torch.tensor([*prompt, *said])
         # Of what all prompts have in common no logits are computed: a large vocabulary takes long.
         first = min(len(prompt) for prompt, _ in told) - 1
-        kept = {"attention_mask": torch.ones_like(ids), "logits_to_keep": width - first}
+        mask = torch.ones_like(ids)
         with torch.inference_mode():
-            logits = model(input_ids=ids, **kept).logits
+            logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=width - first).logits
         # What is kept stands in one array, made before all that is large: between large ones, small
         # ones that stay would leave holes that nothing fits into again, a gigabyte in 50 answers.
         found = np.zeros((len(told), _KEPT, max(len(said) for _, said in told)))
@@ -193,10 +193,8 @@ class Local:
             last = len(prompt) + len(said) - 1 - first
             own = logits[row, len(prompt) - 1 - first : last]
             _fill(found[row, :, : len(said)], torch.log_softmax(own.double(), dim=-1), said)
-        return [
-            Losses(*one[:3, : len(said)], greedy=one[3, : len(said)] > 0)
-            for one, (_, said) in zip(found, told, strict=True)
-        ]
+        kept = (one[:, : len(said)] for one, (_, said) in zip(found, told, strict=True))
+        return [Losses(log_p, mean, spread, greedy > 0) for log_p, mean, spread, greedy in kept]
 
     @cached_property
     def _ends(self) -> frozenset[int]:
