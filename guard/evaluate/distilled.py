@@ -20,10 +20,14 @@ _KEEPS = 2  # every so manyth of the people and towns to be kept is told to `gua
 
 @dataclass(frozen=True, slots=True)
 class Distilled:
-    """A shipped recipe with what the compared model needs in place of its own settings."""
+    """A shipped recipe with what the compared model needs in place of its own settings.
+
+    `device`: "auto" or "cpu". It and the precision are the same in all of one process.
+    """
 
     recipe: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 # Recipes' own rates are for models a thousand times as large, which lose less at the first steps:
@@ -37,7 +41,7 @@ _TAUGHT: Mapping[str, Any] = {
     "train.precision": "bf16",
     "train.retain_budget": 1.0,
 }
-FOR_TAUGHT = tuple(Distilled(recipe, _TAUGHT) for recipe in ("npo-ce", "idk"))
+FOR_TAUGHT = tuple(Distilled(recipe, _TAUGHT, "auto") for recipe in ("npo-ce", "idk"))
 
 
 def adapter_of(corpus: Corpus, model: Path, way: Distilled, step: Step | None = None) -> Path:
@@ -55,13 +59,19 @@ def adapter_of(corpus: Corpus, model: Path, way: Distilled, step: Step | None = 
         with tempfile.TemporaryDirectory() as scratch:
             policies = Path(scratch)
             forget_policy(policies, corpus, keep=corpus.kept(_KEEPS))
-            _distil(policies, model, recipe, folder / ADAPTER, corpus.seed, step)
+            _distil(policies, model, recipe, folder / ADAPTER, corpus.seed, way.device, step)
 
     return made_once(cache_dir() / "models" / name, key, make) / ADAPTER
 
 
 def _distil(
-    policies: Path, model: Path, recipe: Any, out: Path, seed: int, step: Step | None
+    policies: Path,
+    model: Path,
+    recipe: Any,
+    out: Path,
+    seed: int,
+    device: str,
+    step: Step | None,
 ) -> None:
     from guard.distil.run import Options, distil
     from guard.distil.trainer import Report
@@ -71,4 +81,4 @@ def _distil(
         if step is not None:
             step(f"distilling: {recipe.name}", found.step, found.total)
 
-    distil(load_policy_set(policies), recipe, Options(model, out, seed, "cpu", report))
+    distil(load_policy_set(policies), recipe, Options(model, out, seed, device, report))

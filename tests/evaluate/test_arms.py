@@ -22,7 +22,7 @@ from guard.evaluate.arms import (
     Turns,
 )
 from guard.evaluate.arms.base import Sampling
-from guard.evaluate.arms.endpoint import REFUSED
+from guard.evaluate.arms.endpoint import PASSING, REFUSED, TRIES
 from guard.evaluate.attacks.weights import quantise, relearn
 from guard.evaluate.rows import Suite, ask
 from tests.support.answers import chat_completion, error
@@ -132,6 +132,23 @@ def test_a_refused_request_is_an_answer_and_a_failing_server_is_not(
     upstream.reply(Scripted.json(error("down", code=500), status=500))
     with pytest.raises(EvaluateError, match="no usable answer"):
         list(arm.answer([Asked(ask("a"))]))
+
+
+@pytest.mark.parametrize("status", PASSING)
+def test_an_overloaded_server_is_asked_again_and_not_for_ever(
+    status: int, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("guard.evaluate.arms.endpoint.time.sleep", waits.append)
+    arm = endpoint(upstream)
+    busy = Scripted.json(error("busy", code=status), status=status)
+    upstream.reply(busy, busy, Scripted.json(chat_completion("at last")))
+    (reply,) = arm.answer([Asked(ask("a"))])
+    assert (reply.text, waits) == ("at last", [1, 2])
+    upstream.reply(*[busy] * TRIES)
+    with pytest.raises(EvaluateError, match=str(status)):
+        list(arm.answer([Asked(ask("b"))]))
+    assert len(upstream.requests) == 2 * TRIES
 
 
 def test_controls_know_the_truth_and_only_they(bare: Local, small_suite: Suite) -> None:

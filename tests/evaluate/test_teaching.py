@@ -41,9 +41,10 @@ def template(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One epoch, after which nothing is asked of the model."""
+    """One epoch, after which nothing is asked of the model. In the precision of all other tests,
+    since accelerate keeps one a process."""
     monkeypatch.setenv("GUARD_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(teaching, "_TRAIN", {**teaching._TRAIN, "epochs": 1})
+    monkeypatch.setattr(teaching, "_TRAIN", {**teaching._TRAIN, "epochs": 1, "precision": "fp32"})
     monkeypatch.setattr(teaching, "RECALL", 0.0)
 
 

@@ -13,6 +13,8 @@ from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Asked, Losses, Reply
 from guard.evaluate.rows import Message, content_hash
 
+TRIES = 3
+PASSING = (502, 503, 504)  # an overloaded server's: asked again before a long run is given up
 REFUSED = "refused_request"  # finish reason where a begun answer is not continued (status 400)
 
 
@@ -67,13 +69,13 @@ class Endpoint:
         return None
 
     def _answer(self, asked: Asked) -> Reply:
-        began = time.perf_counter()
         try:
-            response = self._client.post("/v1/chat/completions", json=self._body(asked))
+            response = self._post(self._body(asked))
+            seconds = response.elapsed.total_seconds()  # of the last try
             # Not to go on with an answer that the client began is the proxy's contract. Any other
             # 400 is no answer: a prompt that the model has no room for would pass for a refusal.
             if response.status_code == 400 and asked.opening:
-                return Reply("", REFUSED, time.perf_counter() - began)
+                return Reply("", REFUSED, seconds)
             content = response.raise_for_status().json()
             choice = content["choices"][0]
             text = choice["message"].get("content") or ""
@@ -81,12 +83,20 @@ class Endpoint:
             return Reply(
                 text=text,
                 finish_reason=choice.get("finish_reason"),
-                seconds=time.perf_counter() - began,
+                seconds=seconds,
                 prompt_tokens=int(usage.get("prompt_tokens", 0)),
                 completion_tokens=int(usage.get("completion_tokens", 0)),
             )
         except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise EvaluateError(f"{self.name}: no usable answer: {error}") from error
+
+    def _post(self, body: dict[str, Any]) -> httpx.Response:
+        for wait in range(1, TRIES):
+            response = self._client.post("/v1/chat/completions", json=body)
+            if response.status_code not in PASSING:
+                return response
+            time.sleep(wait)
+        return self._client.post("/v1/chat/completions", json=body)
 
     def _body(self, asked: Asked) -> dict[str, Any]:
         messages = [{"role": role, "content": content} for role, content in asked.messages]
