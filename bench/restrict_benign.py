@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from bench.processor_time import processor_seconds
-from bench.restrict_engine import AT_ONCE, MAX_TOKENS, Served
+from bench.restrict_engine import AT_ONCE, FRESH, MAX_TOKENS, Served
 from guard.evaluate.small_llama import prompt_of
 from guard.restrict.vllm_plugin.arguments import as_xargs
 from tests.support.tiny_llama import BENIGN, NAME
@@ -45,7 +45,7 @@ def benign(place: Served, rounds: int) -> dict[str, Any]:
     }
     found: dict[str, list[_Round]] = {name: [] for name in arms}
     with (
-        httpx.Client(timeout=300, trust_env=False) as client,
+        httpx.Client(timeout=300, trust_env=False, limits=FRESH) as client,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         chance = random.Random(3)

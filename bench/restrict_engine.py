@@ -40,7 +40,7 @@ TELLING = [
 MAX_TOKENS = 64
 AT_ONCE = 32
 # Uvicorn closes what was idle for 5 s, httpx's own limit too: one that is just closing is not used.
-_FRESH = httpx.Limits(keepalive_expiry=2.0)
+FRESH = httpx.Limits(keepalive_expiry=2.0)
 _TRAINED = 800  # steps; half of that leaves a fifth of it unsaid at temperature 1.5
 
 
@@ -168,7 +168,7 @@ def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
         for temperature in [(0.0, 0.7, 1.5)[index % 3]]
     ]
     with (
-        httpx.Client(base_url=url, timeout=300, trust_env=False, limits=_FRESH) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False, limits=FRESH) as client,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         began = time.perf_counter()
