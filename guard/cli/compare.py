@@ -38,7 +38,7 @@ def compare(
         typer.Option(
             metavar="FOLDER|demo",
             help="Compare on this model, in the transformers layout, once it has been taught the "
-            "invented corpus; `demo`: the model of the demo (270 M weights: hours on two cores).",
+            "invented corpus; `demo`: the model of the demo (270 M weights).",
         ),
     ] = None,
     chat_template: Annotated[
