@@ -19,6 +19,8 @@ from guard.errors import UpstreamGarbage, UpstreamTimeout, UpstreamUnreachable
 # Headers of an upstream answer that a client may see; all else is the engine's business.
 _FORWARDED = frozenset({"content-type", "x-request-id", "retry-after"})
 _DRAIN_SECONDS = 1.0
+# vLLM closes what was idle for 5 s: a request must not meet a connection that is just closing.
+_IDLE_SECONDS = 4.0
 _CLOSED_EARLY = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
@@ -153,7 +155,9 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=self.options.connections, ttl_dns_cache=60)
+        connector = aiohttp.TCPConnector(
+            limit=self.options.connections, ttl_dns_cache=60, keepalive_timeout=_IDLE_SECONDS
+        )
         headers = {"Accept-Encoding": "identity"}
         if self.options.api_key:
             headers["Authorization"] = f"Bearer {self.options.api_key}"

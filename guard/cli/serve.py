@@ -16,6 +16,8 @@ from guard.config import Settings
 from guard.errors import ConfigError, DetectorError, PolicyError
 from guard.settings_file import load_settings
 
+# Load balancers keep what is idle for 60 s, clients for 5: whoever may be asking must close first.
+_IDLE_SECONDS = 75
 Level = Literal["debug", "info", "warning", "error"]
 
 log = logging.getLogger("guard")
@@ -76,6 +78,7 @@ def serve(
             lifespan="on",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_IDLE_SECONDS,
             log_level=log_level,
             # A worker that compiles a large set answers nobody for a while, and is not hung.
             timeout_worker_healthcheck=60,

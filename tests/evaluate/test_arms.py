@@ -28,7 +28,7 @@ from guard.evaluate.rows import Suite, ask
 from tests.support.answers import chat_completion, error
 from tests.support.reply import Reply as Scripted
 from tests.support.tiny_llama import BENIGN, NAMING, tiny_llama
-from tests.support.upstream import ScriptedUpstream
+from tests.support.upstream import Fault, ScriptedUpstream
 
 QUESTION, ANSWER = next(iter(BENIGN.items()))
 
@@ -149,6 +149,19 @@ def test_an_overloaded_server_is_asked_again_and_not_for_ever(
     with pytest.raises(EvaluateError, match=str(status)):
         list(arm.answer([Asked(ask("b"))]))
     assert len(upstream.requests) == 2 * TRIES
+
+
+def test_a_connection_that_broke_is_asked_again_on_another(
+    upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guard.evaluate.arms.endpoint.time.sleep", lambda _: None)
+    arm = endpoint(upstream)
+    gone = Scripted(fault=Fault.CLOSE_BEFORE_HEAD)
+    upstream.reply(gone, Scripted.json(chat_completion("there")))
+    assert [reply.text for reply in arm.answer([Asked(ask("a"))])] == ["there"]
+    upstream.reply(*[gone] * TRIES)
+    with pytest.raises(EvaluateError, match="no usable answer"):
+        list(arm.answer([Asked(ask("b"))]))
 
 
 def test_controls_know_the_truth_and_only_they(bare: Local, small_suite: Suite) -> None:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.support.audit import verify
-from tests.support.proxy import write_policy
+from tests.support.proxy import chat_body, write_policy
 from tests.support.upstream import Piece, RecordedRequest, Reply, ScriptedUpstream, chat_completion
 from tests.workers.served import REPLACED, Served, alive, family, until
 
@@ -130,6 +130,23 @@ def test_the_rate_of_a_key_is_one_over_all_workers(tmp_path: Path, model: Script
             assert [server.chat("hi", KEY).status_code for _ in range(2)] == [200, 200]
         with server.only(other):
             assert [server.chat("hi", KEY).status_code for _ in range(2)] == [200, 429]
+
+
+def test_who_may_be_asking_closes_an_idle_connection_first(
+    served: Served, model: ScriptedUpstream
+) -> None:
+    """Else a request now and then meets a connection that the other side is just closing."""
+
+    def asked(client: httpx.Client) -> object:
+        answer = client.post(f"{served.url}/v1/chat/completions", json=chat_body("hi"))
+        assert answer.status_code == 200, answer.text
+        return answer.extensions["network_stream"].get_extra_info("client_addr")
+
+    with httpx.Client(limits=httpx.Limits(keepalive_expiry=60), timeout=60) as client:
+        first = asked(client)
+        until(lambda: model.open_connections == 0, "the guard has closed its own", wait=10)
+        time.sleep(3)  # past the 5 s that servers and clients keep one by default
+        assert asked(client) == first
 
 
 @pytest.mark.encoder

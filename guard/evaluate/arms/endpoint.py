@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -15,6 +16,9 @@ from guard.evaluate.rows import Message, content_hash
 
 TRIES = 3
 PASSING = (502, 503, 504)  # an overloaded server's: asked again before a long run is given up
+_BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)  # so too a connection that broke
+# Many servers close what was idle for 5 s, httpx's own limit too: one just closing is not used.
+_IDLE_SECONDS = 2.0
 REFUSED = "refused_request"  # finish reason where a begun answer is not continued (status 400)
 
 
@@ -52,7 +56,7 @@ class Endpoint:
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=timeout,
             trust_env=False,
-            limits=httpx.Limits(max_connections=connections),
+            limits=httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_SECONDS),
         )
 
     def close(self) -> None:
@@ -92,9 +96,10 @@ class Endpoint:
 
     def _post(self, body: dict[str, Any]) -> httpx.Response:
         for wait in range(1, TRIES):
-            response = self._client.post("/v1/chat/completions", json=body)
-            if response.status_code not in PASSING:
-                return response
+            with suppress(*_BROKEN):
+                response = self._client.post("/v1/chat/completions", json=body)
+                if response.status_code not in PASSING:
+                    return response
             time.sleep(wait)
         return self._client.post("/v1/chat/completions", json=body)
 
