@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--generations", type=int, default=10_000)
+    parser.add_argument("--ways", nargs="*", help="ways of `leaks` to measure anew; all")
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -38,14 +39,14 @@ def main() -> None:
     result: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
     for part in asked.only:
         print(f"{part} ...", flush=True)
-        result[part] = {"machine": machine(), **_measured(part, asked)}
+        result[part] = {"machine": machine(), **_measured(part, asked, result.get(part, {}))}
         asked.out.write_text(json.dumps(result, indent=1) + "\n")
         print(json.dumps(result[part], indent=1), flush=True)
 
 
-def _measured(part: str, asked: argparse.Namespace) -> dict[str, Any]:
+def _measured(part: str, asked: argparse.Namespace, before: dict[str, Any]) -> dict[str, Any]:
     if part in ("benign", "leaks"):
-        return _of_the_engine(part, asked)
+        return _of_the_engine(part, asked, before)
     if part == "share":
         return {"rows": _shares()}
     models = _models()
@@ -61,16 +62,19 @@ def _measured(part: str, asked: argparse.Namespace) -> dict[str, Any]:
     return {"text": over_blocking(models[1], asked.tokens)}
 
 
-def _of_the_engine(part: str, asked: argparse.Namespace) -> dict[str, Any]:
+def _of_the_engine(part: str, asked: argparse.Namespace, before: dict[str, Any]) -> dict[str, Any]:
     """What a real vLLM and proxies are needed for. Leaks need no quiet machine, times do."""
     from bench.restrict_benign import benign
-    from bench.restrict_engine import acting_points, leaks, served
+    from bench.restrict_engine import WAYS, acting_points, leaks, served
 
+    asked_for = asked.ways or WAYS
+    if unknown := set(asked_for) - set(WAYS):
+        raise SystemExit(f"no such way: {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     with served() as place:
         if part == "benign":
             return benign(place, asked.rounds)
-        ways = {}
-        for name, found in leaks(place, asked.generations):
+        ways = dict(before.get("ways", {})) if asked.ways else {}
+        for name, found in leaks(place, asked.generations, asked_for):
             print(name, json.dumps(found), flush=True)  # the others take minutes
             ways[name] = found
         return {"acting_points_letters": acting_points(), "ways": ways}

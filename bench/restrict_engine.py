@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -38,6 +39,7 @@ TELLING = [
     question for question in CORPUS if question not in BENIGN and FORBIDDEN_NAME not in question
 ]
 MAX_TOKENS = 64
+WAYS = ("neither", "plugin", "plugin and filter", "rewinding alone")
 AT_ONCE = 32
 # Uvicorn closes what was idle for 5 s, httpx's own limit too: one that is just closing is not used.
 FRESH = httpx.Limits(keepalive_expiry=2.0)
@@ -148,16 +150,16 @@ def _until(holds: Callable[[], bool]) -> None:
 # --- leaks ---------------------------------------------------------------------------------------
 
 
-def leaks(place: Served, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """`count` generations through each way, over temperatures, streamed and whole."""
+def leaks(place: Served, count: int, ways: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`count` generations through each of `ways`, over temperatures, streamed and whole."""
     arms = {
         "neither": (place.engine, {}),
         "plugin": (place.engine, {"vllm_xargs": as_xargs(place.sets, lead=False)}),
         "plugin and filter": (place.steered, {}),
         "rewinding alone": (place.alone, {}),
     }
-    for name, (url, more) in arms.items():
-        yield name, _leaks(url, more, count)
+    for name in ways:
+        yield name, _leaks(*arms[name], count)
 
 
 def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
@@ -180,6 +182,7 @@ def _leaks(url: str, more: dict[str, Any], count: int) -> dict[str, Any]:
     for _, finish in texts:
         ends[finish] = ends.get(finish, 0) + 1
     return {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "generations": count,
         "with_a_match": len(told),
         "share": round(len(told) / count, 4),
