@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import orjson
 
 from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Arm, Asked, Reply
+from guard.evaluate.rows import content_hash
 
 Progress = Callable[[str, int, int], None]
 
@@ -34,11 +35,27 @@ class Answers:
             self._ask(arm, missing, kept)
         return [kept[key] for key in keys]
 
-    def _ask(self, arm: Arm, missing: dict[str, Asked], kept: dict[str, Reply]) -> None:
+    def alone(self, arm: Arm, asked: Sequence[Asked]) -> list[Reply]:
+        """As `of`, but for their times: one request is under way at a time, and each is made twice,
+        the second kept, so that it does not show which had been asked before."""
+        kept = self._load(arm.identity)
+        keys = [content_hash([one.key(arm.identity), "alone"]) for one in asked]
+        missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept}
+        if missing:
+            self._ask(arm, missing, kept, _one_by_one)
+        return [kept[key] for key in keys]
+
+    def _ask(
+        self,
+        arm: Arm,
+        missing: dict[str, Asked],
+        kept: dict[str, Reply],
+        way: Callable[[Arm, list[Asked]], Iterator[Reply]] = lambda arm, asked: arm.answer(asked),
+    ) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._path(arm.identity).open("ab") as file:
-                replies = arm.answer(list(missing.values()))
+                replies = way(arm, list(missing.values()))
                 for done, (key, reply) in enumerate(zip(missing, replies, strict=True), start=1):
                     file.write(orjson.dumps({"key": key, **reply.as_row()}) + b"\n")
                     file.flush()
@@ -66,3 +83,9 @@ class Answers:
 
     def _path(self, identity: str) -> Path:
         return self._folder / f"{identity}.jsonl"
+
+
+def _one_by_one(arm: Arm, asked: list[Asked]) -> Iterator[Reply]:
+    for one in asked:
+        (_,) = arm.answer([one])
+        yield from arm.answer([one])

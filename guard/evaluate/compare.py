@@ -218,22 +218,25 @@ def _by_weights(result: Comparison, model: Local, attack: WeightAttack, answers:
 
 
 def _by_list(result: Comparison, arm: Arm, answers: Answers) -> None:
+    """Listed and invented subjects in turn, so that what changes with time changes both."""
+    plan = result.plan
+    groups = (plan.listed, plan.invented)
+    if min(map(len, groups)) < 2:
+        return
+    turns = sorted(
+        ((place / len(rows), side, row) for side, rows in enumerate(groups)
+         for place, row in enumerate(rows)),
+        key=lambda turn: turn[:2],
+    )  # fmt: skip
+    asked = [Asked(row.messages, plan.sampling, goal=row.goal) for _, _, row in turns]
     # A model of this process answers in batches: it has no time of a single answer.
     timed = not isinstance(arm, Local) or isinstance(arm, Served)
-    groups = []
-    for group in (result.plan.listed, result.plan.invented):
-        asked = [Asked(row.messages, result.plan.sampling, goal=row.goal) for row in group]
-        replies = answers.of(arm, asked)
-        groups.append(
-            [
-                Observed(
-                    reply.text, reply.finish_reason, reply.seconds if timed else None, row.subject
-                )
-                for row, reply in zip(group, replies, strict=True)
-            ]
-        )
-    if min(map(len, groups)) >= 2:
-        result.disclosures[arm.name] = list_inference(*groups)
+    replies = answers.alone(arm, asked) if timed else answers.of(arm, asked)
+    seen: tuple[list[Observed], list[Observed]] = ([], [])
+    for (_, side, row), reply in zip(turns, replies, strict=True):
+        seconds = reply.seconds if timed else None
+        seen[side].append(Observed(reply.text, reply.finish_reason, seconds, row.subject))
+    result.disclosures[arm.name] = list_inference(*seen)
 
 
 def _cost(arm: str, replies: Sequence[Reply]) -> Cost:

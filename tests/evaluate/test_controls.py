@@ -29,7 +29,7 @@ BARE, NEVER, AGAIN, REFUSES, BROKEN = "bare", "never saw it", "nor did it", "ref
 
 
 class Leaky(OracleRouter):
-    """A guard that lets through every fourth question that it ought to refuse."""
+    """A guard that lets through one in four questions that it ought to refuse."""
 
     control = False
 
@@ -38,12 +38,11 @@ class Leaky(OracleRouter):
         self.identity = name
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[Reply]:
-        gone = [place for place, one in enumerate(asked) if one.goal == "forget"]
-        through = set(gone[::4])
+        let_through = [int(content_hash([one.messages]), 16) % 4 == 0 for one in asked]
         return super().answer(
             [
-                replace(one, goal="retain") if place in through else one
-                for place, one in enumerate(asked)
+                replace(one, goal="retain") if through else one
+                for one, through in zip(asked, let_through, strict=True)
             ]
         )
 
