@@ -115,11 +115,12 @@ def _mean(cells: Any) -> float | None:
 
 
 def pareto(lines: Sequence[Line]) -> set[str]:
-    """Arms that no other arm of the same attacker beats in leak and in what is kept."""
+    """Arms that no other arm of the same attacker beats in leak and in what is kept; none of which
+    everything leaks, whatever it keeps."""
     points = [
         (line.arm, line.worst.value, line.kept)
         for line in lines
-        if line.worst is not None and line.kept is not None
+        if line.worst is not None and line.kept is not None and line.worst.value < 1
     ]
     return {
         name

@@ -59,7 +59,7 @@ class Drawing:
         """One line of text; `turn` in degrees around its anchor."""
         turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
         # A white rim keeps bold labels legible over lines.
-        rim = ' paint-order="stroke" stroke="white" stroke-width="3"' if bold else ""
+        rim = ' paint-order="stroke" stroke="white" stroke-width="5"' if bold else ""
         weight = f' font-weight="bold"{rim}' if bold else ""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
