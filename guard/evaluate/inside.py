@@ -19,7 +19,7 @@ def last_states(arm: Local, rows: Sequence[Row]) -> NDArray[np.float64]:
 
     model, found = arm.model, []
     for row in rows:
-        prompt, said = _tokens(arm, row)
+        prompt, said = arm.tokens(row.messages, row.answer)
         with torch.inference_mode():
             states = model(input_ids=torch.tensor([[*prompt, *said]]), output_hidden_states=True)
         layers = states.hidden_states[1:]  # the first is the embedding
@@ -31,15 +31,10 @@ def neighbourhoods(arm: Local, rows: Sequence[Row], seed: int = 0) -> Iterator[N
     """REMIND's features of each answer, given its question."""
     embeddings = arm.model.get_input_embeddings().weight.detach().float().numpy()
     for place, row in enumerate(rows):
-        prompt, said = _tokens(arm, row)
+        prompt, said = arm.tokens(row.messages, row.answer)
         around = variants(said, embeddings, seed=seed + place)
         centre, *losses = _losses(arm.model, prompt, [said, *(ids.tolist() for ids, _ in around)])
         yield neighbourhood(centre, losses, [replaced for _, replaced in around])
-
-
-def _tokens(arm: Local, row: Row) -> tuple[list[int], list[int]]:
-    prompt = arm.tokenizer(arm.render(row.messages), add_special_tokens=False).input_ids
-    return prompt, arm.tokenizer(row.answer, add_special_tokens=False).input_ids
 
 
 def _losses(model: Any, prompt: list[int], answers: Sequence[list[int]]) -> list[float]:

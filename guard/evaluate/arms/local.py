@@ -13,6 +13,7 @@ import numpy as np
 
 from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Asked, Losses, Reply
+from guard.evaluate.rendering import answered, rendered
 from guard.evaluate.rows import Message, content_hash
 
 BATCH = 16
@@ -145,17 +146,19 @@ class Local:
         return replies
 
     def render(self, messages: Sequence[Message], opening: str = "") -> str:
-        """The prompt as the model's chat template has it; plain questions where it has none."""
-        told = [{"role": role, "content": content} for role, content in messages]
-        if self._system:
-            told.insert(0, {"role": "system", "content": self._system})
-        if not self.tokenizer.chat_template:
-            lines = "\n".join(f"{turn['content']}" for turn in told)
-            return f"Question: {lines}\nAnswer:" + (f" {opening}" if opening else "")
-        prompt: str = self.tokenizer.apply_chat_template(
-            told, tokenize=False, add_generation_prompt=True
-        )
-        return prompt + opening
+        """The prompt as the model's chat template has it, with the beginning of an answer."""
+        told = self._told(messages)
+        return rendered(self.tokenizer, told) + answered(self.tokenizer, told, opening)
+
+    def tokens(self, messages: Sequence[Message], answer: str) -> tuple[list[int], list[int]]:
+        """Token ids of the prompt, and of an answer to it."""
+        told = self._told(messages)
+        texts = rendered(self.tokenizer, told), answered(self.tokenizer, told, answer)
+        prompt, said = (self.tokenizer(one, add_special_tokens=False).input_ids for one in texts)
+        return prompt, said
+
+    def _told(self, messages: Sequence[Message]) -> list[Message]:
+        return [*([("system", self._system)] if self._system else []), *messages]
 
     def losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
         """What the model thinks of each answer; asked again, it is not computed again. Batches are
@@ -170,13 +173,7 @@ class Local:
         import torch
 
         model = self.model  # before inference mode, as in `_generate`
-        told = [
-            [
-                self.tokenizer(text, add_special_tokens=False).input_ids
-                for text in (self.render(messages), answer)
-            ]
-            for messages, answer in pairs
-        ]
+        told = [self.tokens(messages, answer) for messages, answer in pairs]
         width = max(len(prompt) + len(said) for prompt, said in told)
         ids = torch.full((len(told), width), self.tokenizer.pad_token_id)
         for row, (prompt, said) in enumerate(told):

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guard.evaluate.rows import Row, every
+from guard.evaluate.rendering import answered, rendered
+from guard.evaluate.rows import Row, ask, every
 
 Change = Callable[[Any, Any], Any]
 Texts = Literal["forget", "adjacent", "unrelated"]
@@ -105,15 +106,12 @@ def relearn(
     model.train()
     for _ in range(epochs):
         for question, answer in texts:
-            prompt: list[int] = []
+            before, after = "", answer
             if question and tokenizer.chat_template:
-                rendered = tokenizer.apply_chat_template(
-                    [{"role": "user", "content": question}],
-                    tokenize=False,
-                    add_generation_prompt=True,
-                )
-                prompt = tokenizer(rendered, add_special_tokens=False).input_ids
-            said = tokenizer(answer, add_special_tokens=False).input_ids
+                asked = ask(question)
+                before, after = rendered(tokenizer, asked), answered(tokenizer, asked, answer)
+            prompt = tokenizer(before, add_special_tokens=False).input_ids
+            said = tokenizer(after, add_special_tokens=False).input_ids
             ids = torch.tensor([[*prompt, *said]])
             labels = torch.tensor([[*[-100] * len(prompt), *said]])
             loss = model(input_ids=ids, labels=labels).loss
