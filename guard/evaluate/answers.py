@@ -36,8 +36,8 @@ class Answers:
         return [kept[key] for key in keys]
 
     def alone(self, arm: Arm, asked: Sequence[Asked]) -> list[Reply]:
-        """As `of`, but for their times: one request is under way at a time, and each is made twice,
-        the second kept, so that it does not show which had been asked before."""
+        """As `of`, but for their times: one request is under way at a time, and all were asked
+        together just before, so that it does not show which had been asked earlier."""
         kept = self._load(arm.identity)
         keys = [content_hash([one.key(arm.identity), "alone"]) for one in asked]
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept}
@@ -86,6 +86,7 @@ class Answers:
 
 
 def _one_by_one(arm: Arm, asked: list[Asked]) -> Iterator[Reply]:
+    for _ in arm.answer(asked):
+        pass
     for one in asked:
-        (_,) = arm.answer([one])
         yield from arm.answer([one])

@@ -1,4 +1,4 @@
-"""Answers are asked for once; for times one request is under way at a time, each a second time."""
+"""Answers are asked for once; for times one by one, after all were."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_what_is_asked_for_answers_goes_out_together_and_once(tmp_path: Path) ->
     assert arm.together == [["a", "b", "c"]]
 
 
-def test_what_is_asked_for_times_goes_out_alone_and_the_second_time_counts(tmp_path: Path) -> None:
+def test_what_is_asked_for_times_goes_out_alone_after_all_of_it_went_out(tmp_path: Path) -> None:
     arm, answers = Counting(), Answers(tmp_path)
     answers.of(arm, QUESTIONS[:1])
     for kept in (answers, Answers(tmp_path)):
-        assert [reply.seconds for reply in kept.alone(arm, QUESTIONS)] == [2, 4, 6]
-    assert arm.together == [["a"], *([one] for one in "aabbcc")]
+        assert [reply.seconds for reply in kept.alone(arm, QUESTIONS)] == [4, 5, 6]
+    assert arm.together == [["a"], ["a", "b", "c"], ["a"], ["b"], ["c"]]
     assert [reply.seconds for reply in answers.of(arm, QUESTIONS[:1])] == [0]
