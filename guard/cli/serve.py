@@ -18,6 +18,7 @@ from guard.settings_file import load_settings
 
 # Load balancers keep what is idle for 60 s, clients for 5: whoever may be asking must close first.
 _IDLE_SECONDS = 75
+
 Level = Literal["debug", "info", "warning", "error"]
 
 log = logging.getLogger("guard")
