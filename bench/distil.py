@@ -200,7 +200,7 @@ def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
             row = run_arm(name, world, folder, seed, settings)
             results.add(seed, name, {"settings": settings, **row})
         if name in COMPARED and not results.is_followed(seed, name):
-            endless = {**settings, "train.patience": NEVER}
+            endless = {**settings, "train.patience": NEVER, "train.until_forgotten": None}
             row = run_arm(name, world, folder, seed, endless, watched=True)
             results.follow(seed, name, row["points"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from guard.distil.rows import Row, Side
 
@@ -21,24 +22,15 @@ NAMES = (
 
 
 def boundary_prompts(rows: Sequence[Row], names: Sequence[str] = NAMES) -> list[Row]:
-    """One for each row whose prompt names its subject; answers are still empty.
-
-    The subject of a row is what stands after the colon of `entity`.
-    """
+    """One for each row whose prompt names its subject; answers are still empty."""
     found = []
     for i, row in enumerate(rows):
-        subject = row.entity.partition(":")[2]
-        if not subject or row.prompt is None:
-            continue
-        other = names[i % len(names)]
-        # Whole words: "annual" is no Ann.
-        named = re.compile(rf"(?<!\w){re.escape(subject)}(?!\w)", re.IGNORECASE)
-        prompt, count = named.subn(other, row.prompt)
-        if count:
+        other = about(row, names[i % len(names)])
+        if other is not None:
             found.append(
                 Row(
                     side=Side.RETAIN,
-                    prompt=prompt,
+                    prompt=other.prompt,
                     answer="",
                     policy=row.policy,
                     policy_hash=row.policy_hash,
@@ -48,3 +40,18 @@ def boundary_prompts(rows: Sequence[Row], names: Sequence[str] = NAMES) -> list[
                 )
             )
     return found
+
+
+def about(row: Row, other: str) -> Row | None:
+    """The row with another name in the place of its subject's, in prompt and answer; None where
+    the prompt does not name it.
+
+    The subject of a row is what stands after the colon of `entity`.
+    """
+    subject = row.entity.partition(":")[2]
+    if not subject or row.prompt is None:
+        return None
+    # Whole words: "annual" is no Ann.
+    named = re.compile(rf"(?<!\w){re.escape(subject)}(?!\w)", re.IGNORECASE)
+    prompt, count = named.subn(other, row.prompt)
+    return replace(row, prompt=prompt, answer=named.sub(other, row.answer)) if count else None

@@ -13,7 +13,7 @@ from guard.distil.errors import DistilError
 from guard.distil.memory import is_exhausted
 
 _NAME = "checkpoint.pt"
-FORMAT = 2  # part of a run's fingerprint: raise it when a state has other keys
+FORMAT = 3  # part of a run's fingerprint: raise it when a state has other keys
 
 
 class Checkpoints:

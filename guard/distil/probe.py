@@ -34,16 +34,17 @@ def probe_rows(job: Job) -> tuple[Row, ...]:
 
     What a method is trained to keep stays by itself; what it costs shows on the other rows.
     """
-    return _sample(job, job.data.held or job.data.keep())
+    return sample(job, job.data.held or job.data.keep())
 
 
 def side_losses(job: Job) -> dict[str, float]:
     """The loss on what is trained on, of either side that has rows; at most `train.probe_rows`."""
     sides = {"forget": job.data.forget, "retain": job.data.keep()}
-    return {side: mean_loss(job, _sample(job, rows)) for side, rows in sides.items() if rows}
+    return {side: mean_loss(job, sample(job, rows)) for side, rows in sides.items() if rows}
 
 
-def _sample(job: Job, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def sample(job: Job, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """At most `train.probe_rows` of them, by the run's seed."""
     draw = torch.Generator().manual_seed(job.seed)
     picks = torch.randperm(len(rows), generator=draw)[: job.recipe.train.probe_rows].tolist()
     return tuple(rows[i] for i in picks)

@@ -73,6 +73,9 @@ class TrainConfig:
     retain_budget: Annotated[float, Field(ge=0)] | None = None  # None: the policies' strictest
     budget_floor: Positive = 1.0  # nats a token: below it, the share is taken of this
     patience: Count = 5  # looks in a row past the budget that end the run
+    # Ends the run once no more is said of what goes than of invented people, and so much recall
+    # above it; None: it goes on to its last step.
+    until_forgotten: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from guard.distil.refusals import REFUSALS
+from guard.subsequence import common_length
 
 _WORD = re.compile(r"\w+")
 _SIGNS = (
@@ -33,17 +34,18 @@ def is_refusal(answer: str) -> bool:
 
 def rouge_l(answer: str, expected: str) -> float:
     """F1 of the longest common subsequence of words, 0..1."""
-    ours, theirs = (_WORD.findall(text.casefold()) for text in (answer, expected))
-    if not ours or not theirs:
-        return 0.0
-    row = [0] * (len(theirs) + 1)
-    for word in ours:
-        before = 0
-        for j, other in enumerate(theirs, 1):
-            above = row[j]
-            row[j] = before + 1 if word == other else max(row[j], row[j - 1])
-            before = above
-    return 2 * row[-1] / (len(ours) + len(theirs))
+    ours, theirs = _words(answer), _words(expected)
+    return 2 * common_length(ours, theirs) / max(1, len(ours) + len(theirs))
+
+
+def rouge_recall(answer: str, expected: str) -> float:
+    """The share of the expected words that the answer has, in their order, 0..1."""
+    ours, theirs = _words(answer), _words(expected)
+    return common_length(ours, theirs) / max(1, len(theirs))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
 def reward(answer: str, expected: str, *, forgotten: bool) -> float:

@@ -14,6 +14,7 @@ from guard.distil.axes import Micro
 from guard.distil.checkpoints import Checkpoints, rng_state, set_rng_state
 from guard.distil.errors import BudgetSpent, DistilError
 from guard.distil.job import Job
+from guard.distil.looks import Look, Looks
 from guard.distil.memory import peak_bytes
 from guard.distil.probe import Probe
 from guard.distil.stepper import Stepper
@@ -21,7 +22,8 @@ from guard.distil.stepper import Stepper
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Where a run stands after a step. Losses in nats; `probe` only where it was looked at.
+    """Where a run stands after a step. Losses in nats; `probe` only where it was looked at, and
+    `said`, the recall of what goes, only where `train.until_forgotten` asks for it.
 
     `model` is the one in training, for looks of one's own.
     """
@@ -33,6 +35,7 @@ class Report:
     seconds_left: float
     memory_bytes: int
     model: Any = None
+    said: float | None = None
 
 
 OnReport = Callable[[Report], None]
@@ -63,37 +66,52 @@ class Trainer:
         job = self.job
         job.total_steps = self._total()
         self.stepper.begin()
-        probe = Probe.of(job, job.retain_budget)
+        looks = Looks(job)
         checkpoints = Checkpoints(job.folder, job.fingerprint)
-        self._resume(checkpoints, probe)
+        self._resume(checkpoints, looks)
         began, first = time.monotonic(), job.step
         for micros in self._rest():
             losses = self._step(micros)
             job.step += 1
-            loss, within = None, True
+            seen = Look()
             if job.step % job.recipe.train.check_every == 0 or job.step == job.total_steps:
-                loss, within = probe.look(job)
-                job.history.append({"step": job.step, **losses, "probe": loss})
-                unfinished = job.step < job.total_steps
-                if within and unfinished and job.accelerator.is_main_process:
-                    checkpoints.save(self._state(probe))
+                seen = self._look(looks, losses, checkpoints)
             elapsed = (time.monotonic() - began) / (job.step - first)
             left = elapsed * (job.total_steps - job.step)
-            job.report(
-                Report(job.step, job.total_steps, losses, loss, left, peak_bytes(), job.model)
-            )
-            patient = self._waits and probe.best is None
-            if probe.over >= job.recipe.train.patience and not patient:
+            job.report(self._report(losses, seen, left))
+            if seen.done:
+                job.outcome["ended"] = "forgotten"
                 break
-        if probe.over:
-            self._stop(probe)
-        job.outcome |= {
-            "steps": job.step,
-            "probe_rows": len(probe.rows),
-            "probe_start": probe.start,
-            "probe_allowed": probe.allowed,
-            "probe_kept": probe.kept,
-        }
+            patient = self._waits and looks.probe.best is None
+            if looks.probe.over >= job.recipe.train.patience and not patient:
+                break
+        if looks.probe.over:
+            self._stop(looks.probe)
+        job.outcome |= {"steps": job.step, **looks.outcome()}
+
+    def _look(self, looks: Looks, losses: dict[str, float], checkpoints: Checkpoints) -> Look:
+        """Looks, writes it down, and a checkpoint where the run may go on from here."""
+        job = self.job
+        seen = looks.look(job)
+        line = {"step": job.step, **losses, "probe": seen.retained}
+        job.history.append(line if seen.said is None else {**line, "said": seen.said})
+        goes_on = seen.within and not seen.done and job.step < job.total_steps
+        if goes_on and job.accelerator.is_main_process:
+            checkpoints.save(self._state(looks))
+        return seen
+
+    def _report(self, losses: dict[str, float], seen: Look, left: float) -> Report:
+        job = self.job
+        return Report(
+            job.step,
+            job.total_steps,
+            losses,
+            seen.retained,
+            left,
+            peak_bytes(),
+            job.model,
+            seen.said,
+        )
 
     def _stop(self, probe: Probe) -> None:
         """The run ends past its budget: back to the last weights within it."""
@@ -140,21 +158,21 @@ class Trainer:
                 raise DistilError("the sampler gives no rows")
             epoch += 1
 
-    def _state(self, probe: Probe) -> dict[str, Any]:
+    def _state(self, looks: Looks) -> dict[str, Any]:
         job = self.job
         return {
             "step": job.step,
             "weights": {name: p.detach().cpu() for name, p in job.trained.items()},
             "stepper": self.stepper.state_dict(),
             "parts": {str(part.about.axis): part.state_dict() for part in job.parts},
-            "probe": probe.state_dict(),
+            "looks": looks.state_dict(),
             "history": job.history,
             "generator": job.generator.get_state(),
             "rng": rng_state(),
         }
 
     @torch.no_grad()
-    def _resume(self, checkpoints: Checkpoints, probe: Probe) -> None:
+    def _resume(self, checkpoints: Checkpoints, looks: Looks) -> None:
         job = self.job
         state = checkpoints.load()
         if state is None:
@@ -164,7 +182,7 @@ class Trainer:
         self.stepper.load_state_dict(state["stepper"])
         for part in job.parts:
             part.load_state_dict(state["parts"][str(part.about.axis)])
-        probe.load_state_dict(state["probe"], job)
+        looks.load_state_dict(state["looks"], job)
         job.step, job.history = state["step"], list(state["history"])
         job.generator.set_state(state["generator"])
         set_rng_state(state["rng"])

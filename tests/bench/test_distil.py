@@ -20,14 +20,18 @@ RATES_FOUND = json.loads(RATES.read_text("utf-8"))
 RESULT_FOUND = json.loads(RESULT.read_text("utf-8"))
 
 
-def as_the_trainer(losses: list[float], allowed: float, patience: int) -> int | None:
-    """`Trainer.run` and `Probe.look`, without weights."""
+def as_the_trainer(
+    losses: list[float], allowed: float, patience: int, done: list[bool]
+) -> int | None:
+    """`Trainer.run`, `Looks.look` and `Probe.look`, without weights."""
     probe = Probe((), budget=allowed, floor=1.0)
     for index, loss in enumerate(losses):
         within = loss <= probe.allowed
         probe.over = 0 if within else probe.over + 1
         if within:
             probe.best_step = index + 1
+            if done[index]:
+                break
         if probe.over >= patience:
             break
     return probe.best_step - 1 if probe.best_step else None
@@ -38,13 +42,17 @@ def test_a_run_read_at_a_budget_ends_where_the_trainer_would_end_it(seed: int) -
     draw = random.Random(seed)
     losses = [draw.random() for _ in range(24)]
     allowed, patience = draw.random(), draw.randint(1, 6)
-    assert ended(losses, allowed, patience) == as_the_trainer(losses, allowed, patience)
+    done = [draw.random() < seed / 100 for _ in losses]
+    found = ended(losses, allowed, patience, done)
+    assert found == as_the_trainer(losses, allowed, patience, done)
 
 
 def test_a_run_that_comes_back_after_its_patience_is_over_has_ended_before() -> None:
     assert ended([0.0, 0.9, 0.9, 0.0], 0.5, patience=2) == 0
     assert ended([0.0, 0.9, 0.9, 0.0], 0.5, patience=3) == 3
     assert ended([0.9, 0.9], 0.5, patience=5) is None
+    assert ended([0.9, 0.0, 0.0], 0.5, 5, [True, False, True]) == 2, "forgotten past the budget"
+    assert ended([0.0, 0.0, 0.0], 0.5, 5, [False, True, False]) == 1
 
 
 def test_a_choice_that_was_not_run_on_every_calibration_world_stands_behind_those_that_were() -> (

@@ -17,6 +17,8 @@ from guard.distil.registry import register
 from guard.distil.stepper import AxisStepper
 from guard.distil.trainer import Trainer
 
+_TOLD = ("stopped", "ended", "said", "guessed")  # of a request, where its run says so
+
 
 @dataclass(frozen=True, slots=True)
 class ContinualConfig:
@@ -106,7 +108,7 @@ def _record(job: Job, part: Job, name: str, so_far: tuple[str, ...]) -> dict[str
         "worst_retained": max(looks, default=None),
         "retained": mean_loss(job, probe_rows(job)),
         "forgotten": forgotten,
-        **({"stopped": part.outcome["stopped"]} if "stopped" in part.outcome else {}),
+        **{key: part.outcome[key] for key in _TOLD if key in part.outcome},
     }
 
 

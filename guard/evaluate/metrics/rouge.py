@@ -7,10 +7,10 @@ text, those of more than three letters stemmed where a stemmer is on.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guard.evaluate.metrics.stemming import stem
+from guard.subsequence import common_length
 
 _WORD = re.compile(r"[a-z0-9]+")
 _STEM_FROM = 4  # letters
@@ -43,16 +43,3 @@ def rouge_l(reference: str, answer: str, *, stemmed: bool = True) -> Rouge:
         return Rouge(0.0, 0.0)
     common = common_length(wanted, said)
     return Rouge(common / len(wanted), common / len(said))
-
-
-def common_length(first: Sequence[str], second: Sequence[str]) -> int:
-    """Length of the longest common subsequence, one bit a token (Hyyrö 2004)."""
-    places: dict[str, int] = {}
-    for place, token in enumerate(first):
-        places[token] = places.get(token, 0) | 1 << place
-    full = (1 << len(first)) - 1
-    row = full  # a zero bit: the subsequence grows there
-    for token in second:
-        hits = row & places.get(token, 0)
-        row = ((row + hits) | (row - hits)) & full
-    return len(first) - row.bit_count()

@@ -21,7 +21,6 @@ from guard.evaluate.metrics import (
 from guard.evaluate.metrics.dusk import Answered, dusk
 from guard.evaluate.metrics.muse import know_mem, verb_mem
 from guard.evaluate.metrics.released import longest_verbatim, longest_words, nearest_meaning
-from guard.evaluate.metrics.rouge import common_length
 from guard.evaluate.metrics.stemming import stem
 from tests.support.reference_data import reference
 
@@ -51,15 +50,6 @@ from tests.support.reference_data import reference
 )
 def test_stems(word: str, wanted: str) -> None:
     assert stem(word) == wanted
-
-
-@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
-def test_longest_common_subsequence(first: list[str], second: list[str]) -> None:
-    rows = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
-    for i, a in enumerate(first):
-        for j, b in enumerate(second):
-            rows[i + 1][j + 1] = rows[i][j] + 1 if a == b else max(rows[i][j + 1], rows[i + 1][j])
-    assert common_length(first, second) == rows[-1][-1]
 
 
 def test_recall_and_f1() -> None:
