@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guard.distil.boundary import NAMES, about
+from guard.distil.boundary import about_strangers
 from guard.distil.errors import DistilError
 from guard.distil.generation import generate
 from guard.distil.job import Job
@@ -44,18 +44,18 @@ class Forgotten:
         spare = job.recipe.train.until_forgotten
         if spare is None:
             return None
-        named = tuple(row for row in job.data.forget if about(row, NAMES[0]) is not None)
-        if not named:
+        pairs = zip(job.data.forget, about_strangers(job.data.forget), strict=True)
+        others = {row: other for row, other in pairs if other is not None}
+        if not others:
             raise DistilError(
                 "train.until_forgotten: no forget row names its entity, so nothing tells what a "
                 "guess would say; give `entities` whose names stand in the prompts, or leave it out"
             )
-        rows = sample(job, named)
-        others = [about(row, NAMES[i % len(NAMES)]) for i, row in enumerate(rows)]
+        rows = sample(job, tuple(others))
         encoded = [job.encoder.encode(row.prompt, row.answer) for row in rows]
         tokens = min(_TOKENS, max(len(one.ids) - one.start for one in encoded))
         found = cls(rows, spare, tokens, 0.0)
-        found.guessed = found.recall(job, [other for other in others if other is not None])
+        found.guessed = found.recall(job, [others[row] for row in rows])
         return found
 
     def look(self, job: Job) -> float:

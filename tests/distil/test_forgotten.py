@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guard.distil import forgotten
-from guard.distil.boundary import about
+from guard.distil.boundary import NAMES, about, stranger
 from guard.distil.errors import DistilError
 from guard.distil.forgotten import Forgotten
 from guard.distil.job import Job
@@ -66,6 +68,35 @@ def test_the_same_about_somebody_else(
     row = Row(Side.FORGET, prompt, answer, "p", "", "forget.pairs[0]", entity)
     other = about(row, "Bo")
     assert (other and (other.prompt, other.answer)) == found
+
+
+@pytest.mark.parametrize(
+    ("subject", "others", "found"),
+    [
+        ("Ann Lind", ("Bo Mac Rae", "Cy Dell"), "Bo Dell"),
+        ("Ann Lind", ("Bo Lind", "Cy Dell", "Di Roe"), "Bo Dell"),
+        ("Ann Lind", ("Bo Lind", "Cy Lind"), None),
+        ("Ann Lind", ("Bo Rae", "Cy Dell", "Bo Dell"), "Cy Rae"),
+        ("Ann Lind", ("Bo Rae",), None),
+        ("Ann Lind", ("Bo", "Cy"), None),
+        ("Ann", (), None),
+    ],
+)
+def test_names_that_nobody_has(subject: str, others: tuple[str, ...], found: str | None) -> None:
+    names = {stranger(subject, (subject, *others), number) for number in range(20)}
+    assert found in names if found else names <= {*NAMES}
+
+
+NAMED = st.lists(st.sampled_from("ABCDEFG"), min_size=1, max_size=3).map(" ".join)
+
+
+@given(NAMED, st.lists(NAMED, max_size=6), st.integers(0, 100))
+def test_a_stranger_shares_no_name_with_its_subject(
+    subject: str, others: list[str], number: int
+) -> None:
+    found = stranger(subject, [*others, subject], number)
+    assert found not in {subject, *others}
+    assert not {*found.split()} & {*subject.split()}
 
 
 def looking(monkeypatch: pytest.MonkeyPatch, *recalls: float) -> None:

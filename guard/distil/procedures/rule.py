@@ -102,8 +102,8 @@ class RULEStepper(AxisStepper):
     "rule",
     source="RULE, rejection steering and refusal boundary optimisation",
     faithful="in its spirit: the public code is a stub; boundary prompts are the forget prompts "
-    "about invented names, with the start model's answers; rewards are 1 for a due refusal and "
-    "ROUGE-L elsewhere; refusals are told by phrases; drawn answers are tokenised anew",
+    "about names that nobody has, with the start model's answers; rewards are 1 for a due refusal "
+    "and ROUGE-L elsewhere; refusals are told by phrases; drawn answers are tokenised anew",
     claim=Claim.BEHAVIOUR,
     needs=[Need.PROMPTS, Need.REFERENCE],
 )
