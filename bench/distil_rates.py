@@ -33,17 +33,18 @@ PLAIN: tuple[Choice, ...] = ((1.0, {}), (3.0, {}), (10.0, {}))
 WHOLE = ("dsg", "in-context", "ofmu", "pga", "ssd", "uld")
 ONCE: tuple[Choice, ...] = PLAIN[:1]
 _ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
-_OFTEN = {"train.check_every": 1}  # most of what they forget falls between two looks
+# Much is forgotten and lost between two looks, so these are looked at more often, and may be past
+# the budget for as many steps as the others.
+_CLOSELY = {"train.check_every": 2, "train.patience": 12}
 RUNS: dict[str, Sequence[Choice]] = {
     "continual": ONCE,
     **dict.fromkeys(
-        ("grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution", "npo-ce"),
-        ((1.0, {}), (0.3, {})),
+        ("grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution", "npo-ce", "npo-kl"),
+        ((1.0, _CLOSELY),),
     ),
-    "npo-kl": [(1.0, {"train.patience": 10}), (0.3, {"train.patience": 10})],
     # At their own rate what is kept goes before what is to go.
-    "flat": [(0.3, _OFTEN), (0.1, _OFTEN)],
-    "fit": [(0.3, _OFTEN), (0.1, _OFTEN)],
+    "flat": [(0.3, _CLOSELY), (0.1, _CLOSELY)],
+    "fit": [(0.3, _CLOSELY), (0.1, _CLOSELY)],
     "logit-margin": [(0.3, {})],
     # Its own bound follows from the budget, which is no part of how it forgets here.
     "constrained-entropic": [(0.3, {"combine.bound": 0.05})],
