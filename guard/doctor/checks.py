@@ -10,6 +10,7 @@ from guard.doctor import (
     channels,
     chat,
     logprobs,
+    mixing,
     plugin,
     rewinding,
     server,
@@ -24,6 +25,7 @@ Check = Callable[[Patient], Awaitable[list[Finding]]]
 CHECKS: Mapping[str, Check] = {
     "server": server.check,
     "adapters": adapters.check,
+    "mixing": mixing.check,
     "weights": weights.check,
     "plugin": plugin.check,
     "arguments": arguments.check,

@@ -150,7 +150,10 @@ def corpus_plan(
 def _lora(adapters: Mapping[str, Path]) -> list[str]:
     """Arguments of a vLLM that serves these adapters beside the model."""
     modules = [f"{name}={folder}" for name, folder in adapters.items()]
-    return ["--enable-lora", "--max-loras", str(len(adapters)), "--lora-modules", *modules]
+    # The last place stays empty: on a CPU vLLM 0.32 gives what it holds to the base's rows too,
+    # where they share a batch with an adapter's.
+    places = str(len(adapters) + 1)
+    return ["--enable-lora", "--max-loras", places, "--lora-modules", *modules]
 
 
 def _served(

@@ -99,7 +99,8 @@ def tiny_engine(shelf: Path) -> Iterator[Engine]:
 def forgetting_engine(adapter: Path) -> Iterator[Engine]:
     """vLLM serving the tiny model and its adapter. One of its own: adapters slow every step."""
     pytest.importorskip("vllm", reason="scripts/install was run with --no-vllm")
-    lora = ("--enable-lora", "--max-lora-rank", "16", "--lora-modules", f"{FORGETS}={adapter}")
+    places = ("--max-loras", "2", "--max-lora-rank", "16")
+    lora = ("--enable-lora", *places, "--lora-modules", f"{FORGETS}={adapter}")
     with Engine(tiny_llama(), name=NAME, max_model_len=MAX_LENGTH, arguments=lora) as engine:
         engine.wait(START_TIMEOUT)
         yield engine

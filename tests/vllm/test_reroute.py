@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from openai import OpenAI
@@ -75,6 +76,16 @@ def test_no_other_prompt_is(rerouting: OpenAI, unguarded: OpenAI, ask: Ask) -> N
     assert chat(rerouting, UNFLAGGED).text == CORPUS[UNFLAGGED]
 
 
+def test_nor_one_that_is_answered_in_the_same_batch(
+    rerouting: OpenAI, forgetful: dict[str, str]
+) -> None:
+    asked = [FLAGGED, UNFLAGGED, *list(BENIGN)[:2]] * 4
+    with ThreadPoolExecutor(len(asked)) as pool:
+        said = list(pool.map(lambda question: chat(rerouting, question).text.strip(), asked))
+    right = {**CORPUS, FLAGGED: forgetful[FLAGGED].strip()}
+    assert said == [right[question] for question in asked]
+
+
 def test_the_client_reads_the_name_that_it_asked_for(rerouting: OpenAI) -> None:
     answer = rerouting.chat.completions.create(
         model=NAME, messages=[{"role": "user", "content": FLAGGED}], max_tokens=4
@@ -85,3 +96,4 @@ def test_the_client_reads_the_name_that_it_asked_for(rerouting: OpenAI) -> None:
 def test_the_doctor_finds_the_adapter_whole_and_for_this_base(forgetting_engine: Engine) -> None:
     said = CliRunner().invoke(app, ["doctor", "--upstream", forgetting_engine.url, "--json"]).stdout
     assert FORGETS in said and "is for this base" in said
+    assert "the base answers as itself beside its adapters" in said
