@@ -6,7 +6,8 @@ The shipped rates are those of the papers' models, stretched by width; a Llama o
 parameters wants others, and so it does of what weighs forgetting against keeping. Each recipe is
 run on the worlds of `CALIBRATIONS` as `RUNS` says, one run after another until it meets both bounds
 on all of them with something to spare, and each run is read at several retain budgets and goals.
-What is farthest within the bounds on the world where it does worst is taken.
+What is farthest within the bounds on the world where it does worst is taken, and of equals what is
+farthest on all.
 """
 
 from __future__ import annotations
@@ -110,9 +111,15 @@ def worst(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, str], float]:
 
 
 def best(rows: Sequence[dict[str, Any]]) -> tuple[float, str]:
-    """The choice to take of one recipe's rows: the first of those that did best."""
+    """The choice to take of one recipe's rows: of those that did best on their worst world the one
+    that did best on all, and of these the first."""
     found = worst(rows)
-    return max(found, key=lambda choice: found[choice])
+
+    def rank(choice: tuple[float, str]) -> tuple[float, float]:
+        own = [r for r in rows if (r["factor"], json.dumps(r["own"], sort_keys=True)) == choice]
+        return found[choice], sum(map(within, own))
+
+    return max(found, key=rank)
 
 
 def chosen() -> dict[str, dict[str, Any]]:

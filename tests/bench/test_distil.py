@@ -9,7 +9,7 @@ import pytest
 
 from bench.distil import RESULT
 from bench.distil_budgets import ended
-from bench.distil_rates import RATES, worst
+from bench.distil_rates import RATES, best, worst
 from bench.distil_report import MARK, PAGE, render
 from bench.distil_world import CALIBRATIONS
 from bench.report import filled
@@ -62,6 +62,14 @@ def test_a_choice_that_was_not_run_on_every_calibration_world_stands_behind_thos
     bad = {**row, "factor": 3.0, "hidden": 0.5}
     (_, alone), (_, everywhere) = worst([row, *[bad] * len(CALIBRATIONS)]).items()
     assert alone < everywhere < 0
+
+
+def test_of_choices_that_are_equal_on_their_worst_world_the_best_on_all_is_taken() -> None:
+    row = {"factor": 1.0, "own": {}, "reference": 0.7, "forget": 0.7, "hidden": 0.9}
+    better = {**row, "factor": 3.0, "forget": 0.6, "hidden": 1.0}
+    worse = {**row, "factor": 9.0, "forget": 0.75, "hidden": 1.0}
+    rows = [*[row] * len(CALIBRATIONS), row | {"factor": 3.0}, better, worse, worse]
+    assert best(rows) == (3.0, "{}")
 
 
 def test_the_page_shows_the_results() -> None:
