@@ -42,7 +42,9 @@ async def check(patient: Patient) -> list[Finding]:
     try:
         beside = await _meanwhile(patient)
     finally:
-        await writing
+        wrote = await writing
+    if not beside or not all(wrote):
+        return [Finding(NAME, "note", "adapter or base gave no answer beside the other")]
     if any(_apart(alone, listed) > _SAME for listed in beside):
         seen = "the base answers otherwise while an adapter answers beside it"
         return [Finding(NAME, "problem", seen, _MEND)]
@@ -64,8 +66,9 @@ async def _meanwhile(patient: Patient) -> list[Listed]:
     return [listed for listed in found if listed]
 
 
-async def _write(patient: Patient, name: str) -> None:
-    await patient.complete(model=name, max_tokens=_TOKENS, ignore_eos=True)
+async def _write(patient: Patient, name: str) -> bool:
+    status, _ = await patient.complete(model=name, max_tokens=_TOKENS, ignore_eos=True)
+    return status == 200
 
 
 def _apart(one: Listed, other: Listed) -> float:

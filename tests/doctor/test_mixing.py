@@ -8,7 +8,7 @@ import pytest
 
 from guard.doctor import CHECKS, Finding, Patient
 from guard.upstream import Upstream, UpstreamOptions
-from tests.support.answers import text_completion
+from tests.support.answers import error, text_completion
 from tests.support.upstream import RecordedRequest, Reply, ScriptedUpstream
 
 BASE = {" Paris": -0.1, " Lyon": -2.4}
@@ -25,14 +25,19 @@ MODELS: tuple[dict[str, Any], ...] = (
 class Server:
     """Lists `beside` for the base once an adapter writes, and `theirs` for adapters."""
 
-    def __init__(self, beside: dict[str, float], theirs: dict[str, float] | None = ADAPTER) -> None:
+    def __init__(
+        self, beside: dict[str, float] | None, theirs: dict[str, float] | None = ADAPTER
+    ) -> None:
         self.beside, self.theirs = beside, theirs
+        self.writes = True
         self.wrote: list[str] = []
 
     def __call__(self, request: RecordedRequest) -> Reply:
         asked = request.json()
         if "logprobs" not in asked:
             self.wrote.append(asked["model"])
+            if not self.writes:
+                return Reply.json(error("no", type="BadRequestError", code=400), status=400)
             return Reply.json(text_completion("and so on"))
         listed: dict[str, float] | None = BASE
         if asked["model"] != "m":
@@ -80,6 +85,14 @@ async def test_what_cannot_be_seen_is_said(
 ) -> None:
     found = await examined(upstream, Server(HALF, theirs))
     assert (found.level, seen in found.seen) == ("note", True)
+
+
+@pytest.mark.parametrize("silent", ["base", "adapters"])
+async def test_no_answer_is_no_proof(upstream: ScriptedUpstream, silent: str) -> None:
+    server = Server(None if silent == "base" else BASE)
+    server.writes = silent == "base"
+    found = await examined(upstream, server)
+    assert (found.level, "gave no answer" in found.seen) == ("note", True)
 
 
 async def test_without_adapters_there_is_nothing_to_mix(upstream: ScriptedUpstream) -> None:
