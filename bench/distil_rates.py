@@ -6,8 +6,8 @@ The shipped rates are those of the papers' models, stretched by width; a Llama o
 parameters wants others, and so it does of what weighs forgetting against keeping. Each recipe is
 run on the worlds of `CALIBRATIONS` as `RUNS` says, one run after another until it meets both bounds
 on all of them with something to spare, and each run is read at several retain budgets and goals.
-What is farthest within the bounds on the world where it does worst is taken, and of equals what is
-farthest on all.
+What is farthest within the bounds on the world where it does worst is taken, of equals what is
+farthest on all, and of these the one that its goal ends and not its budget.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.distil_arms import run_arm, scores, speaker
-from bench.distil_budgets import ENDS, read_off
+from bench.distil_budgets import ENDS, SHIPPED, read_off
 from bench.distil_world import CALIBRATIONS, World, prepared
 from bench.machine import machine
 from guard.distil.recipe import load_recipe, shipped_recipes
@@ -43,20 +43,24 @@ RUNS: dict[str, Sequence[Choice]] = {
         ("grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution", "npo-ce", "npo-kl"),
         ((1.0, _CLOSELY),),
     ),
-    # At their own rate what is kept goes before what is to go.
-    "flat": [(0.3, _CLOSELY), (0.1, _CLOSELY)],
-    "fit": [(0.3, _CLOSELY), (0.1, _CLOSELY)],
+    # A third of its own rate changes nothing, and three times takes all at once.
+    "flat": [(1.0, _CLOSELY), (0.6, _CLOSELY)],
+    # At its own rate what is kept goes before what is to go.
+    "fit": [(0.3, _CLOSELY), (0.2, _CLOSELY)],
+    # In as many steps as the others get, a subject in few layers is hardly touched at less.
+    "kuda-layers": [(20.0, _CLOSELY), (30.0, _CLOSELY)],
+    "reglu": [(0.5, _CLOSELY), (0.3, _CLOSELY)],
     "logit-margin": [(0.3, {})],
     # Its own bound follows from the budget, which is no part of how it forgets here.
     "constrained-entropic": [(0.3, {"combine.bound": 0.05})],
     "idk": [(2.0, {}), (1.0, {})],
     "sparse": [(2.0, {})],
     # Its lasso is for transformers of vision, many times as wide.
-    "gs-lora": [(factor, {"parameters.group": 1e-3}) for factor in (3.0, 6.0)],
+    "gs-lora": [(factor, {"parameters.group": 1e-3, **_CLOSELY}) for factor in (3.0, 2.0)],
     # This model has never read the general rows that ship; its own answers cost it less to keep.
-    "melu": [(factor, {"data.general": "model", "train.patience": 10}) for factor in (3.0, 10.0)],
+    "melu": [(factor, {"data.general": "model", **_CLOSELY}) for factor in (3.0, 2.0)],
     # Hidden states of a narrow model that stray cost it a hundred times what forgetting earns.
-    "gere": [(1.0, {"retain.weight": 1.0}), (3.0, {"retain.weight": 1.0})],
+    "gere": [(factor, {"retain.weight": 1.0, **_CLOSELY}) for factor in (3.0, 2.0)],
     # Nobody is refused by chance: all the prompts have to be shown refused first.
     "rule": [(100.0, {"procedure.steer_share": 1.0, "procedure.steer_epochs": 10})],
     "uld": [(1.0, {"procedure.weight": -2.0}), (1.0, {"procedure.weight": -5.0})],
@@ -112,12 +116,16 @@ def worst(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, str], float]:
 
 def best(rows: Sequence[dict[str, Any]]) -> tuple[float, str]:
     """The choice to take of one recipe's rows: of those that did best on their worst world the one
-    that did best on all, and of these the first."""
+    that did best on all, of these the one whose goal ends it and not its budget, and of these the
+    first."""
     found = worst(rows)
 
-    def rank(choice: tuple[float, str]) -> tuple[float, float]:
+    def rank(choice: tuple[float, str]) -> tuple[float, float, float]:
         own = [r for r in rows if (r["factor"], json.dumps(r["own"], sort_keys=True)) == choice]
-        return found[choice], sum(map(within, own))
+        settings = json.loads(choice[1])
+        budget = settings.get("train.retain_budget", SHIPPED)
+        aims = "train.until_forgotten" in settings
+        return found[choice], sum(map(within, own)), float(budget) if aims else 0.0
 
     return max(found, key=rank)
 
@@ -196,7 +204,7 @@ def _replaced(
 
 
 def write(out: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """All rows, and of each recipe the choice."""
+    """All rows, a line each, and of each recipe the choice."""
     of = {name: [row for row in rows if row["recipe"] == name] for name in shipped_recipes()}
     taken = {name: best(found) for name, found in of.items() if found}
     result = {
@@ -205,9 +213,11 @@ def write(out: Path, rows: Sequence[dict[str, Any]]) -> None:
             name: {"factor": factor, "own": json.loads(own)}
             for name, (factor, own) in taken.items()
         },
-        "rows": rows,
+        "rows": [],
     }
-    out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    text = json.dumps(result, indent=1).removesuffix("[]\n}")
+    out.write_text(f"{text}[\n{lines}\n ]\n}}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from bench.restrict_steps import (
 )
 
 RESULT = Path(__file__).parent / "results" / "restrict.json"
-PARTS = ("steps", "cold", "share", "compile", "blocking", "benign", "leaks")
+PARTS = ("steps", "cold", "share", "compile", "blocking", "throughput", "benign", "leaks")
 
 
 def main() -> None:
@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=10_000)
     parser.add_argument("--ways", nargs="*", help="ways of `leaks` to measure anew; all")
     parser.add_argument("--tokens", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of benign")
+    parser.add_argument("--turns", type=int, default=200, help="of throughput, each of all arms")
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     result: dict[str, Any] = json.loads(asked.out.read_text()) if asked.out.exists() else {}
@@ -49,6 +50,8 @@ def _measured(part: str, asked: argparse.Namespace, before: dict[str, Any]) -> d
         return _of_the_engine(part, asked, before)
     if part == "share":
         return {"rows": _shares()}
+    if part == "throughput":
+        return _throughput(asked.turns)
     models = _models()
     if part == "steps":
         return {
@@ -87,6 +90,13 @@ def _shares() -> list[dict[str, Any]]:
 
     tiny = step_share(tiny_llama(), "tiny-llama", (1, 16, 64, 256))
     return [*tiny, *step_share(demo_model(), "gemma-3-270m", tokens=16)]
+
+
+def _throughput(turns: int) -> dict[str, Any]:
+    from bench.restrict_throughput import throughput
+    from tests.support.tiny_llama import tiny_llama
+
+    return {"model": "tiny-llama", **throughput(tiny_llama(), turns)}
 
 
 def _models() -> tuple[Model, Model]:

@@ -139,10 +139,12 @@ def _run(
     from guard.evaluate.answers import Answers
     from guard.evaluate.compare import compare as run
     from guard.evaluate.provenance import command_line
+    from guard.evaluate.readings import Readings
     from guard.evaluate.report import write_report
 
     with planned as plan:
-        result = run(plan, Answers(out / "answers", progress), progress)
+        readings = Readings(out / "readings")
+        result = run(plan, Answers(out / "answers", progress), progress, readings)
     return write_report(out, result, command=command_line(), show_leaks=show_leaks)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import orjson
-
 from guard.errors import EvaluateError
 from guard.evaluate.arms.base import Arm, Asked, Reply
+from guard.evaluate.kept_lines import line, lines_of
 from guard.evaluate.rows import content_hash
 
 Progress = Callable[[str, int, int], None]
@@ -57,7 +56,7 @@ class Answers:
             with self._path(arm.identity).open("ab") as file:
                 replies = way(arm, list(missing.values()))
                 for done, (key, reply) in enumerate(zip(missing, replies, strict=True), start=1):
-                    file.write(orjson.dumps({"key": key, **reply.as_row()}) + b"\n")
+                    file.write(line({"key": key, **reply.as_row()}))
                     file.flush()
                     kept[key] = reply
                     self.asked += 1
@@ -67,18 +66,8 @@ class Answers:
 
     def _load(self, identity: str) -> dict[str, Reply]:
         if identity not in self._kept:
-            kept: dict[str, Reply] = {}
-            path = self._path(identity)
-            if path.exists():
-                content = path.read_bytes()
-                whole = content[: content.rfind(b"\n") + 1]
-                if whole != content:  # the run was ended in the middle of a line
-                    path.write_bytes(whole)
-                for line in whole.splitlines():
-                    row = orjson.loads(line)
-                    key = row.pop("key")
-                    kept[key] = Reply(**row)
-            self._kept[identity] = kept
+            rows = lines_of(self._path(identity))
+            self._kept[identity] = {row.pop("key"): Reply(**row) for row in rows}
         return self._kept[identity]
 
     def _path(self, identity: str) -> Path:

@@ -16,6 +16,7 @@ from guard.evaluate.dragon_figures import Encode
 from guard.evaluate.figures import all_figures
 from guard.evaluate.metrics.disclosing import Disclosure, Observed, list_inference
 from guard.evaluate.metrics.measured import Measured
+from guard.evaluate.readings import Readings
 from guard.evaluate.rows import Row, Suite, every
 from guard.evaluate.summary import Line, by_policy, summarise
 
@@ -88,14 +89,18 @@ class Comparison:
 
 
 def compare(
-    plan: Plan, answers: Answers, progress: Progress = lambda label, done, total: None
+    plan: Plan,
+    answers: Answers,
+    progress: Progress = lambda label, done, total: None,
+    readings: Readings | None = None,
 ) -> Comparison:
-    """Asks what is not in the cache yet, and scores. Raises EvaluateError when an arm fails."""
+    """Asks and reads what is not kept yet, and scores. Raises EvaluateError when an arm fails."""
     result = Comparison(plan)
+    readings = readings or Readings()
     for arm in plan.arms:
         for suite in plan.suites:
             _by_text(result, arm, suite, answers)
-        _by_probability(result, arm)
+        _by_probability(result, arm, readings)
         if plan.listed and plan.invented:
             _by_list(result, arm, answers)
     models = [arm for arm in plan.arms if isinstance(arm, Local)]
@@ -103,7 +108,7 @@ def compare(
     for at, (model, attack) in enumerate((m, a) for m in models for a in plan.weight_attacks):
         progress("attacking weights", at, total)
         _by_weights(result, model, attack, answers)
-    result.figures = all_figures(result, progress)
+    result.figures = all_figures(result, progress, readings)
     for arm in plan.arms:
         replies = [reply for _, reply in result.plain.get(arm.name, [])]
         result.costs.append(_cost(arm.name, replies))
@@ -168,11 +173,11 @@ def _asked(
     return scored, replies
 
 
-def _by_probability(result: Comparison, arm: Arm) -> None:
+def _by_probability(result: Comparison, arm: Arm, readings: Readings) -> None:
     """Who sees log-probabilities takes the likeliest of several answers."""
     for suite in result.plan.suites:
         rows = [row for row in suite.rows if row.wrong]
-        scored = list(_choices(arm, rows))
+        scored = list(_choices(arm, rows, readings))
         if not scored:
             parts = {row.part: row for row in rows}
             result.cells += [
@@ -189,9 +194,9 @@ def _by_probability(result: Comparison, arm: Arm) -> None:
         )
 
 
-def _choices(arm: Arm, rows: Sequence[Row]) -> Iterator[Scored]:
+def _choices(arm: Arm, rows: Sequence[Row], readings: Readings) -> Iterator[Scored]:
     pairs = [(row.messages, text) for row in rows for text in (row.answer, *row.wrong)]
-    losses = arm.losses(pairs)
+    losses = readings.losses(arm, pairs)
     if losses is None:
         return
     following = iter(losses)

@@ -11,6 +11,7 @@ from guard.evaluate.emphasis_figures import emphasis_figures
 from guard.evaluate.metrics import Measured
 from guard.evaluate.model_figures import model_figures
 from guard.evaluate.muse_figures import muse_figures
+from guard.evaluate.readings import Readings
 from guard.evaluate.source_figures import source_figures
 from guard.evaluate.weight_figures import weight_figures
 
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-def all_figures(result: Comparison, progress: Progress) -> dict[str, list[Measured]]:
+def all_figures(
+    result: Comparison, progress: Progress, readings: Readings
+) -> dict[str, list[Measured]]:
     """By arm, once every arm has been asked."""
     plan = result.plan
     plain = {name: _told(answered) for name, answered in result.plain.items()}
     bare = plain.get(plan.undefended, [])
     rouges = {name: sides for name, rows in plain.items() if (sides := rouge_sides(rows))}
     progress("reading probabilities", 0, 1)
-    read = model_figures(plan.arms, plan.suites, plan.retained, plan.unseen, rouges)
+    read = model_figures(plan.arms, plan.suites, plan.retained, plan.unseen, rouges, readings)
     forgotten = [row for s in plan.suites for row in s.rows if row.goal == "forget" and row.answer]
     found: dict[str, list[Measured]] = {}
     for place, arm in enumerate(plan.arms):
@@ -40,7 +43,7 @@ def all_figures(result: Comparison, progress: Progress) -> dict[str, list[Measur
             *source_figures(answered, opened),
             *emphasis_figures(result.scores, arm.name, plan.retained),
             *read.get(arm.name, []),
-            *weight_figures(arm, forgotten, plan.unseen),
+            *weight_figures(arm, forgotten, plan.unseen, readings),
         ]
     return found
 

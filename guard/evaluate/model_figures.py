@@ -30,6 +30,7 @@ from guard.evaluate.metrics.membership import (
     zlib_score,
 )
 from guard.evaluate.metrics.truth_ratio import Variant
+from guard.evaluate.readings import Readings
 from guard.evaluate.rows import Row, Suite
 
 TRUTH: Variant = "open-unlearning"
@@ -64,12 +65,13 @@ def model_figures(
     retained: str | None,
     unseen: Sequence[Row],
     rouges: Rouges,
+    readings: Readings,
 ) -> dict[str, list[Measured]]:
     """Per arm. Rows need a paraphrase and wrong answers; suites without such rows give nothing."""
     rows = [row for s in suites for row in s.rows if row.wrong and row.paraphrase]
     if not rows:
         return {}
-    read = {arm.name: _read(arm, rows, unseen, rouges.get(arm.name)) for arm in arms}
+    read = {arm.name: _read(arm, rows, unseen, rouges.get(arm.name), readings) for arm in arms}
     reference = read.get(retained) if retained else None
     return {name: _figures(found, reference) for name, found in read.items()}
 
@@ -121,12 +123,16 @@ class _Read:
 
 
 def _read(
-    arm: Arm, rows: Sequence[Row], unseen: Sequence[Row], rouges: tuple[float, float] | None
+    arm: Arm,
+    rows: Sequence[Row],
+    unseen: Sequence[Row],
+    rouges: tuple[float, float] | None,
+    readings: Readings,
 ) -> _Read | None:
     pairs = [
         (r.messages, t) for r in rows for t in (r.answer, r.paraphrase, *r.wrong, *r.perturbed)
     ]
-    losses = arm.losses([*pairs, *((row.messages, row.answer) for row in unseen)])
+    losses = readings.losses(arm, [*pairs, *((row.messages, row.answer) for row in unseen)])
     return None if losses is None else _Read(rows, losses, unseen, rouges)
 
 

@@ -8,7 +8,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -26,12 +26,23 @@ _ASKS_ONLY = frozenset({"evaluate", "distil", "demo", "cli"})  # no part of what
 def serving_code() -> str:
     """Hash of the installed files of `guard` and `classifiers` that `guard serve` answers with:
     answers of another state of the code must never pass for this one's."""
-    digest = hashlib.sha256()
     guard = Path(__file__).resolve().parents[1]
-    for package in (guard, guard.with_name("classifiers")):
+    return _files_hash(guard, guard.with_name("classifiers"), without=_ASKS_ONLY)
+
+
+@cache
+def measuring_code() -> str:
+    """Hash of the installed files of `guard.evaluate`: of what figures are read with."""
+    return _files_hash(Path(__file__).resolve().parent)
+
+
+def _files_hash(*packages: Path, without: Container[str] = ()) -> str:
+    """Of all their files. `without`: names in the first one that are left out."""
+    digest = hashlib.sha256()
+    for package in packages:
         for path in sorted(package.rglob("*")):
             inside = path.relative_to(package)
-            aside = package == guard and inside.parts[0] in _ASKS_ONLY
+            aside = package == packages[0] and inside.parts[0] in without
             if aside or "__pycache__" in inside.parts or not path.is_file():
                 continue
             digest.update(f"{package.name}/{inside.as_posix()}\0".encode())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
 from bench.distil import RESULT
 from bench.distil_budgets import ended
-from bench.distil_rates import RATES, best, worst
+from bench.distil_rates import RATES, best, worst, write
 from bench.distil_report import MARK, PAGE, render
 from bench.distil_world import CALIBRATIONS
 from bench.report import filled
@@ -70,6 +71,23 @@ def test_of_choices_that_are_equal_on_their_worst_world_the_best_on_all_is_taken
     worse = {**row, "factor": 9.0, "forget": 0.75, "hidden": 1.0}
     rows = [*[row] * len(CALIBRATIONS), row | {"factor": 3.0}, better, worse, worse]
     assert best(rows) == (3.0, "{}")
+
+
+def test_of_choices_that_are_equal_on_all_worlds_the_one_that_its_goal_ends_is_taken() -> None:
+    row = {"factor": 1.0, "own": {}, "reference": 0.7, "forget": 0.7, "hidden": 0.9}
+    ends = [{"train.until_forgotten": 0.0}, {"train.until_forgotten": 0.0}]
+    ends[1] |= {"train.retain_budget": 0.5}
+    rows = [row | {"own": own} for own in ({}, *ends) for _ in CALIBRATIONS]
+    assert json.loads(best(rows)[1]) == ends[1]
+    looser = row | {"own": {"train.retain_budget": 0.5}}
+    assert best([row, row, looser, looser]) == (1.0, "{}")
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    rows = RATES_FOUND["rows"][:3]
+    for some in (rows, []):
+        write(tmp_path / "rates.json", some)
+        assert json.loads((tmp_path / "rates.json").read_text("utf-8"))["rows"] == some
 
 
 def test_the_page_shows_the_results() -> None:

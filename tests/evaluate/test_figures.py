@@ -15,6 +15,7 @@ from guard.evaluate.fictional.suite import SHARED
 from guard.evaluate.metrics import Measured
 from guard.evaluate.model_figures import model_figures
 from guard.evaluate.muse_figures import muse_figures
+from guard.evaluate.readings import Readings
 from guard.evaluate.rows import Goal, Message, Row, Suite, ask
 from guard.evaluate.source_figures import source_figures
 from guard.evaluate.weight_figures import weight_figures
@@ -121,7 +122,7 @@ def test_probabilities_beside_a_model_that_never_saw_it() -> None:
     arms = [thinking("bare", 0.2), thinking("never saw it", 3.0)]
     suite = Suite("s", (GONE, KEPT), "", "")
     rouges = {"bare": (1.0, 1.0), "never saw it": (0.25, 1.0)}
-    found = model_figures(arms, [suite], "never saw it", [UNSEEN], rouges)
+    found = model_figures(arms, [suite], "never saw it", [UNSEEN], rouges, Readings())
     bare, other = values(found["bare"]), values(found["never saw it"])
     assert (bare["PrivLeak"], other["PrivLeak"]) == (pytest.approx(-100), 0)
     assert (bare["privacy leakage"], other["privacy leakage"]) == (pytest.approx(-100), 0)
@@ -141,12 +142,14 @@ def test_weights_tell_what_was_learnt(bare: Local, small_suite: Suite) -> None:
         row(f"Who built the tower of {place}?", f"Nobody has a plan of {place} {n}.", "retain")
         for n, place in enumerate(("Hull", "Bree", "Oslo", "Kars", "Linz", "Nara"))
     ]
-    found = values(weight_figures(bare, learnt, new))
+    found = values(weight_figures(bare, learnt, new, Readings()))
     probe, auc = (
         found["PGA probe, forgotten against unseen"],
         found.get("REMIND steepness, AUC against unseen"),
     )
     assert probe is not None and probe > 0.8
     assert auc is not None and auc > 0.8  # a text that was learnt lies at the bottom of a pit
-    assert set(values(weight_figures(AlwaysRefuse(weights="bare"), learnt, new)).values()) == {None}
-    assert set(values(weight_figures(bare, learnt, [])).values()) == {None}
+    assert set(
+        values(weight_figures(AlwaysRefuse(weights="bare"), learnt, new, Readings())).values()
+    ) == {None}
+    assert set(values(weight_figures(bare, learnt, [], Readings())).values()) == {None}

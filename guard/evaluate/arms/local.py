@@ -44,7 +44,6 @@ class Local:
         self.name, self.what, self.weights = name, what, name
         self.folder, self.adapter = folder, adapter
         self._system, self._change = system, change
-        self._thought: dict[tuple[tuple[Message, ...], str], Losses] = {}
         hashes = [weights_hash(found) for found in (folder, adapter) if found is not None]
         self.identity = content_hash(["local", *hashes, system, change_name])
 
@@ -161,13 +160,10 @@ class Local:
         return [*([("system", self._system)] if self._system else []), *messages]
 
     def losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
-        """What the model thinks of each answer; asked again, it is not computed again. Batches are
-        padded on the right, where a token sees nothing of it."""
-        fresh = [pair for pair in dict.fromkeys(pairs) if pair not in self._thought]
-        for at in range(0, len(fresh), BATCH):
-            batch = fresh[at : at + BATCH]
-            self._thought.update(zip(batch, self._losses(batch), strict=True))
-        return [self._thought[pair] for pair in pairs]
+        """What the model thinks of each answer. Batches are padded on the right, where a token
+        sees nothing of it."""
+        batches = (pairs[at : at + BATCH] for at in range(0, len(pairs), BATCH))
+        return [found for batch in batches for found in self._losses(batch)]
 
     def _losses(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[Losses]:
         import torch

@@ -1,0 +1,159 @@
+"""What the plugin takes of an engine's throughput, told to less than a percent.
+
+Requests over HTTP to two engines side by side swing by a quarter: processes wait for each other by
+spinning. So here both engines live in this process, on one thread, without a server; they generate
+the same in short turns, in an order that is drawn anew for each round, and what counts is a round's
+ratio, of which there are many. The scheduler, the batches, the model and the sampler are vLLM's.
+
+    python -m bench.restrict_throughput FOLDER [--rounds 200]     # prints JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from bench.forbidden import forbidden
+from bench.restrict_benign import mean_ratio
+from bench.restrict_engine import PHRASES
+from guard.demo.engine import PLUGIN, engine_environment
+from guard.evaluate.small_llama import prompt_of
+from guard.restrict.shelf import Shelf, held_by_all, shard_name
+from guard.restrict.vllm_plugin.arguments import as_xargs
+from tests.support.tiny_llama import BENIGN
+
+ROWS = 64
+TOKENS = 32  # an answer ends before
+_BARE = "no plugin"
+_WARM = 3  # rounds that do not count
+_HELD_WITHIN = 300.0
+
+
+def throughput(folder: Path, rounds: int) -> dict[str, Any]:
+    """Of the model in `folder`, in a process of its own: vLLM reads its settings once."""
+    own = {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+    }
+    made = subprocess.run(
+        [sys.executable, "-m", "bench.restrict_throughput", str(folder), "--rounds", str(rounds)],
+        env={**os.environ, **engine_environment(), **own},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(made.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=200)
+    asked = parser.parse_args()
+    with TemporaryDirectory() as place:
+        print(json.dumps(_measured(asked.folder, Path(place), asked.rounds)))
+
+
+def _measured(folder: Path, place: Path, rounds: int) -> dict[str, Any]:
+    """Tokens a second of every arm, and each round's ratio to the bare engine."""
+    shelf = Shelf(place / "shelf")
+    os.environ["GUARD_SHELF"] = str(shelf.path)
+    bare, steered = _engine(folder), _engine(folder, logits_processors=[PLUGIN])
+    few = shelf.publish({shard_name(PHRASES): PHRASES}).id
+    extra = forbidden(100_000)
+    many = shelf.publish({shard_name(PHRASES): PHRASES, shard_name(extra): extra}).id
+    _wait_until_held(shelf, [few, many])
+    arms: dict[str, tuple[Any, dict[str, Any]]] = {
+        _BARE: (bare, {}),
+        "no sets": (steered, {}),
+        "sets": (steered, as_xargs([few], lead=False)),
+        "100,000 phrases more": (steered, as_xargs([many], lead=False)),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in arms}
+    differ = dict.fromkeys(arms, 0)
+    draw = random.Random(5)
+    for turn in range(rounds + _WARM):
+        said: dict[str, list[list[int]]] = {}
+        shelf.keep([few, many])
+        for name in draw.sample(list(arms), len(arms)):
+            seconds, said[name] = _turn(*arms[name], turn)
+            if turn >= _WARM:
+                rates[name].append(sum(map(len, said[name])) / seconds)
+        for name, answers in said.items():
+            pairs = zip(answers, said[_BARE], strict=True)
+            differ[name] += sum(one != other for one, other in pairs)
+    return _summary(rates, differ, rounds + _WARM)
+
+
+def _engine(folder: Path, **more: Any) -> Any:
+    from vllm import LLM
+    from vllm.triton_utils import dispatcher
+
+    # It reads the attributes of all that has been imported, and numba's LLVM has one whose `vars`
+    # is no dict. A server has loaded its kernels before it loads the plugin.
+    dispatcher.vars = lambda one: found if isinstance(found := vars(one), dict) else {}  # type: ignore[attr-defined]
+    return LLM(
+        str(folder),
+        enforce_eager=True,
+        max_model_len=128,
+        max_num_seqs=ROWS,
+        dtype="float32",
+        disable_log_stats=True,
+        enable_prefix_caching=False,
+        distributed_executor_backend="uni",
+        **more,
+    )
+
+
+def _wait_until_held(shelf: Shelf, sets: Sequence[str]) -> None:
+    deadline = time.monotonic() + _HELD_WITHIN
+    while not all(held_by_all(shelf.engines(), one) for one in sets):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the engine does not hold the sets")
+        shelf.keep(sets)
+        time.sleep(0.2)
+
+
+def _turn(engine: Any, xargs: dict[str, Any], turn: int) -> tuple[float, list[list[int]]]:
+    """Seconds that a full batch took, and the tokens of every row."""
+    from vllm import SamplingParams
+
+    asked = [prompt_of(question) for question in islice(cycle(BENIGN), turn, turn + ROWS)]
+    params = SamplingParams(temperature=0, max_tokens=TOKENS, extra_args=xargs or None)
+    began = time.perf_counter()
+    answers = engine.generate(asked, params, use_tqdm=False)
+    seconds = time.perf_counter() - began
+    return seconds, [list(one.outputs[0].token_ids) for one in answers]
+
+
+def _summary(
+    rates: Mapping[str, Sequence[float]], differ: Mapping[str, int], turns: int
+) -> dict[str, Any]:
+    bare = np.array(rates[_BARE])
+    ratios = {name: np.array(found) / bare for name, found in rates.items() if name != _BARE}
+    return {
+        "rounds": len(bare),
+        "rows": ROWS,
+        "rows_an_arm": turns * ROWS,
+        "rows_that_differ": dict(differ),
+        "tokens_per_second_p50": {k: round(float(np.median(v)), 1) for k, v in rates.items()},
+        "throughput_ratio": {name: mean_ratio(found) for name, found in ratios.items()},
+        "throughput_ratio_p50": {k: round(float(np.median(v)), 4) for k, v in ratios.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
