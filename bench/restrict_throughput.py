@@ -5,7 +5,7 @@ spinning. So here both engines live in this process, on one thread, without a se
 the same in short turns, in an order that is drawn anew for each round, and what counts is a round's
 ratio, of which there are many. The scheduler, the batches, the model and the sampler are vLLM's.
 
-    python -m bench.restrict_throughput FOLDER [--rounds 200]     # prints JSON
+    python -m bench.restrict_throughput FOLDER [--rounds 200] [--rows 64]   # prints JSON
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,22 +34,28 @@ from guard.restrict.shelf import Shelf, held_by_all, shard_name
 from guard.restrict.vllm_plugin.arguments import as_xargs
 from tests.support.tiny_llama import BENIGN
 
-ROWS = 64
-TOKENS = 32  # an answer ends before
+TOKENS = 32  # of the model that knows the answers, they end before
 _BARE = "no plugin"
 _WARM = 3  # rounds that do not count
 _HELD_WITHIN = 300.0
 
 
-def throughput(folder: Path, rounds: int) -> dict[str, Any]:
+class _Turn(NamedTuple):
+    tokens_a_second: float
+    tokens_a_cpu_second: float
+    said: list[list[int]]
+
+
+def throughput(folder: Path, rounds: int, rows: int) -> dict[str, Any]:
     """Of the model in `folder`, in a process of its own: vLLM reads its settings once."""
     own = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": "1",
     }
+    command = [sys.executable, "-m", "bench.restrict_throughput", str(folder)]
     made = subprocess.run(
-        [sys.executable, "-m", "bench.restrict_throughput", str(folder), "--rounds", str(rounds)],
+        [*command, "--rounds", str(rounds), "--rows", str(rows)],
         env={**os.environ, **engine_environment(), **own},
         stdout=subprocess.PIPE,
         check=True,
@@ -62,16 +68,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=64)
     asked = parser.parse_args()
     with TemporaryDirectory() as place:
-        print(json.dumps(_measured(asked.folder, Path(place), asked.rounds)))
+        print(json.dumps(_measured(asked.folder, Path(place), asked.rounds, asked.rows)))
 
 
-def _measured(folder: Path, place: Path, rounds: int) -> dict[str, Any]:
+def _measured(folder: Path, place: Path, rounds: int, rows: int) -> dict[str, Any]:
     """Tokens a second of every arm, and each round's ratio to the bare engine."""
     shelf = Shelf(place / "shelf")
     os.environ["GUARD_SHELF"] = str(shelf.path)
-    bare, steered = _engine(folder), _engine(folder, logits_processors=[PLUGIN])
+    bare, steered = _engine(folder, rows), _engine(folder, rows, logits_processors=[PLUGIN])
     few = shelf.publish({shard_name(PHRASES): PHRASES}).id
     extra = forbidden(100_000)
     many = shelf.publish({shard_name(PHRASES): PHRASES, shard_name(extra): extra}).id
@@ -82,23 +89,22 @@ def _measured(folder: Path, place: Path, rounds: int) -> dict[str, Any]:
         "sets": (steered, as_xargs([few], lead=False)),
         "100,000 phrases more": (steered, as_xargs([many], lead=False)),
     }
-    rates: dict[str, list[float]] = {name: [] for name in arms}
+    found: dict[str, list[_Turn]] = {name: [] for name in arms}
     differ = dict.fromkeys(arms, 0)
     draw = random.Random(5)
     for turn in range(rounds + _WARM):
-        said: dict[str, list[list[int]]] = {}
         shelf.keep([few, many])
+        asked = [prompt_of(question) for question in islice(cycle(BENIGN), turn, turn + rows)]
         for name in draw.sample(list(arms), len(arms)):
-            seconds, said[name] = _turn(*arms[name], turn)
-            if turn >= _WARM:
-                rates[name].append(sum(map(len, said[name])) / seconds)
-        for name, answers in said.items():
-            pairs = zip(answers, said[_BARE], strict=True)
+            found[name].append(_turn(*arms[name], asked))
+        for name, turns in found.items():
+            pairs = zip(turns[-1].said, found[_BARE][-1].said, strict=True)
             differ[name] += sum(one != other for one, other in pairs)
-    return _summary(rates, differ, rounds + _WARM)
+    counted = {name: turns[_WARM:] for name, turns in found.items()}
+    return {"rows": rows, "rows_that_differ": differ, **_summary(counted)}
 
 
-def _engine(folder: Path, **more: Any) -> Any:
+def _engine(folder: Path, rows: int, **more: Any) -> Any:
     from vllm import LLM
     from vllm.triton_utils import dispatcher
 
@@ -109,7 +115,7 @@ def _engine(folder: Path, **more: Any) -> Any:
         str(folder),
         enforce_eager=True,
         max_model_len=128,
-        max_num_seqs=ROWS,
+        max_num_seqs=rows,
         dtype="float32",
         disable_log_stats=True,
         enable_prefix_caching=False,
@@ -127,31 +133,30 @@ def _wait_until_held(shelf: Shelf, sets: Sequence[str]) -> None:
         time.sleep(0.2)
 
 
-def _turn(engine: Any, xargs: dict[str, Any], turn: int) -> tuple[float, list[list[int]]]:
-    """Seconds that a full batch took, and the tokens of every row."""
+def _turn(engine: Any, xargs: dict[str, Any], asked: Sequence[str]) -> _Turn:
+    """What a full batch took, and the tokens of every row."""
     from vllm import SamplingParams
 
-    asked = [prompt_of(question) for question in islice(cycle(BENIGN), turn, turn + ROWS)]
     params = SamplingParams(temperature=0, max_tokens=TOKENS, extra_args=xargs or None)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), time.process_time()
     answers = engine.generate(asked, params, use_tqdm=False)
-    seconds = time.perf_counter() - began
-    return seconds, [list(one.outputs[0].token_ids) for one in answers]
+    seconds, spent = time.perf_counter() - began, time.process_time() - before
+    said = [list(one.outputs[0].token_ids) for one in answers]
+    tokens = sum(map(len, said))
+    return _Turn(tokens / seconds, tokens / spent, said)
 
 
-def _summary(
-    rates: Mapping[str, Sequence[float]], differ: Mapping[str, int], turns: int
-) -> dict[str, Any]:
-    bare = np.array(rates[_BARE])
-    ratios = {name: np.array(found) / bare for name, found in rates.items() if name != _BARE}
+def _summary(found: Mapping[str, Sequence[_Turn]]) -> dict[str, Any]:
+    rates = {name: np.array([one.tokens_a_second for one in v]) for name, v in found.items()}
+    costs = {name: np.array([one.tokens_a_cpu_second for one in v]) for name, v in found.items()}
+    arms = [name for name in found if name != _BARE]
+    ratios = {name: rates[name] / rates[_BARE] for name in arms}
     return {
-        "rounds": len(bare),
-        "rows": ROWS,
-        "rows_an_arm": turns * ROWS,
-        "rows_that_differ": dict(differ),
+        "rounds": len(rates[_BARE]),
         "tokens_per_second_p50": {k: round(float(np.median(v)), 1) for k, v in rates.items()},
-        "throughput_ratio": {name: mean_ratio(found) for name, found in ratios.items()},
+        "throughput_ratio": {name: mean_ratio(ratios[name]) for name in arms},
         "throughput_ratio_p50": {k: round(float(np.median(v)), 4) for k, v in ratios.items()},
+        "of_processor_time": {name: mean_ratio(costs[name] / costs[_BARE]) for name in arms},
     }
 
 

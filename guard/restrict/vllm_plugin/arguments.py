@@ -39,12 +39,12 @@ def as_xargs(sets: Sequence[str], soft: Sequence[str] = (), *, lead: bool) -> di
 
 def read_arguments(extra: Mapping[str, Any] | None) -> Arguments | None:
     """The arguments among a request's extra ones; None when it carries none of ours."""
-    if not extra or not extra.keys() & {SETS, SOFT, LEAD}:
+    if not extra or not (SETS in extra or SOFT in extra or LEAD in extra):
         return None
-    sets, soft = extra.get(SETS, ()), extra.get(SOFT, ())
-    if not _are_names(sets) or not _are_names(soft) or len(sets) > MOST_SETS:
+    sets, soft = _names(extra.get(SETS, ())), _names(extra.get(SOFT, ()))
+    if sets is None or soft is None or len(sets) > MOST_SETS:
         return Arguments(None)
-    return Arguments(tuple(sets), tuple(soft), extra.get(LEAD) == 1)
+    return Arguments(sets, soft, extra.get(LEAD) == 1)
 
 
 def problem_of(extra: Mapping[str, Any] | None) -> str | None:
@@ -55,5 +55,11 @@ def problem_of(extra: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+def _names(value: Any) -> tuple[str, ...] | None:
+    """Read twice a request, by the frontend and by the worker: no generators, no unions."""
+    if not isinstance(value, (list, tuple)):
+        return None
+    for item in value:
+        if not isinstance(item, str):
+            return None
+    return tuple(value)
