@@ -43,6 +43,8 @@ MEANS = (
     "kept_step", "tagged", "tagged_forgot", "distractor",
 )  # fmt: skip
 NEVER = 1000  # looks past the budget: a trajectory is followed to its end
+# What decides where a run ends, and how often is looked; nothing of it holds for an endless one.
+_ENDING = ("train.retain_budget", "train.until_forgotten", "train.check_every", "train.patience")
 
 
 def controls(folder: Path, seed: int) -> dict[str, Say]:
@@ -155,9 +157,12 @@ class Results:
             for row in self.rows
         )
 
-    def is_followed(self, seed: int, arm: str) -> bool:
-        """Whether that run without an end is there."""
-        return any((row["seed"], row["arm"]) == (seed, arm) for row in self.followed)
+    def is_followed(self, seed: int, arm: str, settings: dict[str, Any]) -> bool:
+        """Whether that run without an end is there, with these settings."""
+        return any(
+            (row["seed"], row["arm"], row["settings"]) == (seed, arm, settings)
+            for row in self.followed
+        )
 
     def add(self, seed: int, arm: str, row: dict[str, Any]) -> None:
         """One more row, in place of one that was run with other settings."""
@@ -168,9 +173,13 @@ class Results:
         print(json.dumps(told), flush=True)
         self.write()
 
-    def follow(self, seed: int, arm: str, points: list[dict[str, float]]) -> None:
-        """One more run without an end."""
-        self.followed.append({"seed": seed, "arm": arm, "points": points})
+    def follow(
+        self, seed: int, arm: str, settings: dict[str, Any], points: list[dict[str, float]]
+    ) -> None:
+        """One more run without an end, in place of one with other settings."""
+        self.followed = [r for r in self.followed if (r["seed"], r["arm"]) != (seed, arm)]
+        told = {"seed": seed, "arm": arm, "settings": settings, "points": points}
+        self.followed.append(told)
         self.write()
 
     def write(self) -> None:
@@ -199,10 +208,11 @@ def one_seed(seed: int, options: argparse.Namespace, results: Results) -> None:
         if not results.has(seed, name, settings):
             row = run_arm(name, world, folder, seed, settings)
             results.add(seed, name, {"settings": settings, **row})
-        if name in COMPARED and not results.is_followed(seed, name):
-            endless = {**settings, "train.patience": NEVER, "train.until_forgotten": None}
+        followed = {key: value for key, value in settings.items() if key not in _ENDING}
+        if name in COMPARED and not results.is_followed(seed, name, followed):
+            endless = {**followed, "train.patience": NEVER}
             row = run_arm(name, world, folder, seed, endless, watched=True)
-            results.follow(seed, name, row["points"])
+            results.follow(seed, name, followed, row["points"])
 
 
 def join(paths: Sequence[Path], results: Results) -> None:

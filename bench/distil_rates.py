@@ -36,6 +36,7 @@ ONCE: tuple[Choice, ...] = PLAIN[:1]
 _ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
 # Much is forgotten and lost between two looks, so these are looked at more often, and may be past
 # the budget for as many steps as the others.
+_DIVERGENCES = ("kl", "pearson", "jeffrey")
 _CLOSELY = {"train.check_every": 2, "train.patience": 12}
 RUNS: dict[str, Sequence[Choice]] = {
     "continual": ONCE,
@@ -43,8 +44,8 @@ RUNS: dict[str, Sequence[Choice]] = {
         ("grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution", "npo-ce", "npo-kl"),
         ((1.0, _CLOSELY),),
     ),
-    # A third of its own rate changes nothing, and three times takes all at once.
-    "flat": [(1.0, _CLOSELY), (0.6, _CLOSELY)],
+    # At less than its own rate nothing changes. A model that never refuses has no slope toward it.
+    "flat": [(1.0, _CLOSELY), *((1.0, {"forget.divergence": d, **_CLOSELY}) for d in _DIVERGENCES)],
     # At its own rate what is kept goes before what is to go.
     "fit": [(0.3, _CLOSELY), (0.2, _CLOSELY)],
     # In as many steps as the others get, a subject in few layers is hardly touched at less.
@@ -60,7 +61,10 @@ RUNS: dict[str, Sequence[Choice]] = {
     # This model has never read the general rows that ship; its own answers cost it less to keep.
     "melu": [(factor, {"data.general": "model", **_CLOSELY}) for factor in (3.0, 2.0)],
     # Hidden states of a narrow model that stray cost it a hundred times what forgetting earns.
-    "gere": [(factor, {"retain.weight": 1.0, **_CLOSELY}) for factor in (3.0, 2.0)],
+    "gere": [
+        (factor, {"retain.weight": weight, **_CLOSELY})
+        for factor, weight in ((3.0, 1.0), (2.0, 1.0), (3.0, 3.0), (3.0, 10.0))
+    ],
     # Nobody is refused by chance: all the prompts have to be shown refused first.
     "rule": [(100.0, {"procedure.steer_share": 1.0, "procedure.steer_epochs": 10})],
     "uld": [(1.0, {"procedure.weight": -2.0}), (1.0, {"procedure.weight": -5.0})],
@@ -71,7 +75,7 @@ RUNS: dict[str, Sequence[Choice]] = {
         for budget in ({"train.retain_budget": b} for b in (0.1, 0.2, 0.3, 0.5))
     ],
     "dsg": ONCE,
-    "ofmu": ONCE,
+    "ofmu": [(10.0, {}), (30.0, {})],
 }
 """What is tried of each recipe, each read at all of `ENDS`; `PLAIN` for the others."""
 
