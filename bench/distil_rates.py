@@ -37,32 +37,36 @@ _ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
 # Much is forgotten and lost between two looks, so these are looked at more often, and may be past
 # the budget for as many steps as the others.
 _DIVERGENCES = ("kl", "pearson", "jeffrey")
-_CLOSELY = {"train.check_every": 2, "train.patience": 12}
+CLOSELY = {"train.check_every": 2, "train.patience": 12}
 RUNS: dict[str, Sequence[Choice]] = {
     "continual": ONCE,
     **dict.fromkeys(
         ("grad-ascent", "grad-diff", "grad-diff-cyclic", "guard-attribution", "npo-ce", "npo-kl"),
-        ((1.0, _CLOSELY),),
+        ((1.0, CLOSELY),),
     ),
     # At less than its own rate nothing changes. A model that never refuses has no slope toward it.
-    "flat": [(1.0, _CLOSELY), *((1.0, {"forget.divergence": d, **_CLOSELY}) for d in _DIVERGENCES)],
+    "flat": [(1.0, CLOSELY), *((1.0, {"forget.divergence": d, **CLOSELY}) for d in _DIVERGENCES)],
     # At its own rate what is kept goes before what is to go.
-    "fit": [(0.3, _CLOSELY), (0.2, _CLOSELY)],
+    "fit": [(0.3, CLOSELY), (0.2, CLOSELY)],
     # In as many steps as the others get, a subject in few layers is hardly touched at less.
-    "kuda-layers": [(20.0, _CLOSELY), (30.0, _CLOSELY)],
-    "reglu": [(0.5, _CLOSELY), (0.3, _CLOSELY)],
+    "kuda-layers": [(20.0, CLOSELY), (30.0, CLOSELY)],
+    "reglu": [(0.5, CLOSELY), (0.3, CLOSELY)],
     "logit-margin": [(0.3, {})],
     # Its own bound follows from the budget, which is no part of how it forgets here.
-    "constrained-entropic": [(0.3, {"combine.bound": 0.05})],
-    "idk": [(2.0, {}), (1.0, {})],
+    "constrained-entropic": [(0.3, {"combine.bound": 0.05, **CLOSELY})],
+    "dpo": [(1.0, CLOSELY)],
+    "idk": [(1.0, CLOSELY), (2.0, CLOSELY)],
     "sparse": [(2.0, {})],
     # Its lasso is for transformers of vision, many times as wide.
-    "gs-lora": [(factor, {"parameters.group": 1e-3, **_CLOSELY}) for factor in (3.0, 2.0)],
+    "gs-lora": [
+        (factor, {"parameters.group": group, **CLOSELY})
+        for factor, group in ((3.0, 1e-3), (2.0, 1e-3), (3.0, 3e-4))
+    ],
     # This model has never read the general rows that ship; its own answers cost it less to keep.
-    "melu": [(factor, {"data.general": "model", **_CLOSELY}) for factor in (3.0, 2.0)],
+    "melu": [(factor, {"data.general": "model", **CLOSELY}) for factor in (3.0, 2.0)],
     # Hidden states of a narrow model that stray cost it a hundred times what forgetting earns.
     "gere": [
-        (factor, {"retain.weight": weight, **_CLOSELY})
+        (factor, {"retain.weight": weight, **CLOSELY})
         for factor, weight in ((3.0, 1.0), (2.0, 1.0), (3.0, 3.0), (3.0, 10.0))
     ],
     # Nobody is refused by chance: all the prompts have to be shown refused first.
@@ -108,13 +112,13 @@ def within(row: dict[str, Any]) -> float:
 
 def worst(rows: Sequence[dict[str, Any]]) -> dict[tuple[float, str], float]:
     """By choice, its settings as JSON, how far within the bounds it came on the world where it did
-    worst. One that was not run on all of them stands behind all that were."""
+    worst. One that was not run on a world stands behind all that were run on more."""
     found: dict[tuple[float, str], list[float]] = {}
     for row in rows:
         choice = row["factor"], json.dumps(row["own"], sort_keys=True)
         found.setdefault(choice, []).append(within(row))
     return {
-        choice: min(values) - (len(values) < len(CALIBRATIONS)) for choice, values in found.items()
+        choice: min(values) - (len(CALIBRATIONS) - len(values)) for choice, values in found.items()
     }
 
 

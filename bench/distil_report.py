@@ -9,12 +9,13 @@ import json
 from typing import Any
 
 from bench.distil import BASELINE, RESULT
-from bench.distil_rates import chosen
+from bench.distil_rates import CLOSELY, chosen
 from bench.report import ROOT, filled, table
 from guard.distil.recipe import load_recipe
 
 PAGE = ROOT / "docs" / "distil.md"
 MARK = "results of bench/distil.py"
+ENDING = {"train.retain_budget": "budget", "train.until_forgotten": "goal"}
 CONTROLS = ("untouched", "reference", "empty", "refuses all")
 
 
@@ -31,11 +32,15 @@ def mean(line: dict[str, Any], key: str, digits: int = 2) -> str:
 
 
 def strength(name: str, settings: dict[str, Any]) -> str:
-    """A multiple of the recipe's rate, and settings of its own."""
+    """A multiple of the recipe's rate, what ends it in a word each, and settings of its own."""
     own = dict(settings)
     own.pop("train.scale_lr", None)
     shipped = load_recipe(name).train.lr
     said = [f"{own.pop('train.lr', shipped) / shipped:g}"]
+    said += [f"{word} {short(own.pop(key))}" for key, word in ENDING.items() if key in own]
+    if CLOSELY.items() <= own.items():
+        said.append("closely")
+        own = {key: value for key, value in own.items() if key not in CLOSELY}
     return ", ".join([*said, *(f"`{key}={short(value)}`" for key, value in sorted(own.items()))])
 
 

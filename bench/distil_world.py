@@ -25,7 +25,7 @@ PEOPLE = 50  # four facts each
 STEPS = 400  # of teaching, on which every fact is known by heart
 WIDTH, BLOCKS = 256, 5  # 4.1 M parameters
 LR = 1e-3  # of teaching
-CALIBRATIONS = (99, 98)  # seeds of worlds on which strengths were chosen, and on neither else
+CALIBRATIONS = (99, 98, 97)  # seeds of worlds on which strengths were chosen, and on neither else
 
 _FIRST = [
     "Alva",

@@ -17,7 +17,7 @@ UNKNOWN_BITS = 22.0  # rarer than one word in four million
 _TOKEN = re.compile(r"[^\W_]+")
 _APOSTROPHES = "'’ʼ`"
 _POSSESSIVE = re.compile(rf"(?<=\w)[{_APOSTROPHES}]s\b", re.IGNORECASE)
-_OPENING = frozenset(" \"'“‘(")
+_OPENING = frozenset(" \"'“‘(¿¡«„‹‚")
 _ENDING = frozenset(".!?:;\n")
 _INITIAL = re.compile(r"(?<![^\W_])[^\W\d_]\.$")
 _MARKS = re.compile(r"[\u0300-\u036f]")

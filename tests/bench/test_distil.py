@@ -69,7 +69,8 @@ def test_of_choices_that_are_equal_on_their_worst_world_the_best_on_all_is_taken
     row = {"factor": 1.0, "own": {}, "reference": 0.7, "forget": 0.7, "hidden": 0.9}
     better = {**row, "factor": 3.0, "forget": 0.6, "hidden": 1.0}
     worse = {**row, "factor": 9.0, "forget": 0.75, "hidden": 1.0}
-    rows = [*[row] * len(CALIBRATIONS), row | {"factor": 3.0}, better, worse, worse]
+    others = len(CALIBRATIONS) - 1
+    rows = [row, row | {"factor": 3.0}, worse, *[row, better, worse | {"forget": 0.0}] * others]
     assert best(rows) == (3.0, "{}")
 
 

@@ -39,6 +39,9 @@ def test_offsets_are_of_the_given_text():
         ("Bergen is where?", []),
         ("It ended. Bergen won.", []),
         ("he said: “Bergen” and Oslo", ["oslo"]),
+        ("¿Dónde nació Ana? ¡Dilo!", ["ana"]),
+        ("Er fragte: „Wo liegt Bergen?“", ["bergen"]),
+        ("Dime, ¿Ana vive?", ["ana"]),
     ],
 )
 def test_a_capital_counts_where_no_sentence_begins(text, capitals):

@@ -107,7 +107,8 @@ class Engine:
         with self._lock:
             if sets is None or any(name not in self._manifests for name in sets):
                 return None
-            self._served.update(sets)
+            for name in sets:
+                self._served[name] += 1
             held = [self._tries[trie] for name in sets for trie in self._manifests[name]]
             for planted in held:
                 planted.users += 1
