@@ -5,7 +5,7 @@ spinning. So here both engines live in this process, on one thread, without a se
 the same in short turns, in an order that is drawn anew for each round, and what counts is a round's
 ratio, of which there are many. The scheduler, the batches, the model and the sampler are vLLM's.
 
-    python -m bench.restrict_throughput FOLDER [--rounds 200] [--rows 64]   # prints JSON
+    python -m bench.restrict_throughput FOLDER [--rounds 200] [--rows 64] [--tokens 32]  # JSON
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from guard.restrict.shelf import Shelf, held_by_all, shard_name
 from guard.restrict.vllm_plugin.arguments import as_xargs
 from tests.support.tiny_llama import BENIGN
 
-TOKENS = 32  # of the model that knows the answers, they end before
 _BARE = "no plugin"
 _WARM = 3  # rounds that do not count
 _HELD_WITHIN = 300.0
@@ -46,16 +45,17 @@ class _Turn(NamedTuple):
     said: list[list[int]]
 
 
-def throughput(folder: Path, rounds: int, rows: int) -> dict[str, Any]:
+def throughput(folder: Path, *, rounds: int, rows: int, tokens: int) -> dict[str, Any]:
     """Of the model in `folder`, in a process of its own: vLLM reads its settings once."""
     own = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": "1",
     }
+    sizes = {"--rounds": rounds, "--rows": rows, "--tokens": tokens}
     command = [sys.executable, "-m", "bench.restrict_throughput", str(folder)]
     made = subprocess.run(
-        [*command, "--rounds", str(rounds), "--rows", str(rows)],
+        [*command, *(str(word) for size in sizes.items() for word in size)],
         env={**os.environ, **engine_environment(), **own},
         stdout=subprocess.PIPE,
         check=True,
@@ -69,13 +69,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=32, help="of a row, at most")
     asked = parser.parse_args()
     with TemporaryDirectory() as place:
-        print(json.dumps(_measured(asked.folder, Path(place), asked.rounds, asked.rows)))
+        print(json.dumps(_measured(asked, Path(place))))
 
 
-def _measured(folder: Path, place: Path, rounds: int, rows: int) -> dict[str, Any]:
+def _measured(asked: argparse.Namespace, place: Path) -> dict[str, Any]:
     """Tokens a second of every arm, and each round's ratio to the bare engine."""
+    folder, rows = asked.folder, asked.rows
     shelf = Shelf(place / "shelf")
     os.environ["GUARD_SHELF"] = str(shelf.path)
     bare, steered = _engine(folder, rows), _engine(folder, rows, logits_processors=[PLUGIN])
@@ -92,11 +94,11 @@ def _measured(folder: Path, place: Path, rounds: int, rows: int) -> dict[str, An
     found: dict[str, list[_Turn]] = {name: [] for name in arms}
     differ = dict.fromkeys(arms, 0)
     draw = random.Random(5)
-    for turn in range(rounds + _WARM):
+    for turn in range(asked.rounds + _WARM):
         shelf.keep([few, many])
-        asked = [prompt_of(question) for question in islice(cycle(BENIGN), turn, turn + rows)]
+        prompts = [prompt_of(question) for question in islice(cycle(BENIGN), turn, turn + rows)]
         for name in draw.sample(list(arms), len(arms)):
-            found[name].append(_turn(*arms[name], asked))
+            found[name].append(_turn(*arms[name], prompts, asked.tokens))
         for name, turns in found.items():
             pairs = zip(turns[-1].said, found[_BARE][-1].said, strict=True)
             differ[name] += sum(one != other for one, other in pairs)
@@ -133,17 +135,17 @@ def _wait_until_held(shelf: Shelf, sets: Sequence[str]) -> None:
         time.sleep(0.2)
 
 
-def _turn(engine: Any, xargs: dict[str, Any], asked: Sequence[str]) -> _Turn:
+def _turn(engine: Any, xargs: dict[str, Any], prompts: Sequence[str], tokens: int) -> _Turn:
     """What a full batch took, and the tokens of every row."""
     from vllm import SamplingParams
 
-    params = SamplingParams(temperature=0, max_tokens=TOKENS, extra_args=xargs or None)
+    params = SamplingParams(temperature=0, max_tokens=tokens, extra_args=xargs or None)
     began, before = time.perf_counter(), time.process_time()
-    answers = engine.generate(asked, params, use_tqdm=False)
+    answers = engine.generate(prompts, params, use_tqdm=False)
     seconds, spent = time.perf_counter() - began, time.process_time() - before
     said = [list(one.outputs[0].token_ids) for one in answers]
-    tokens = sum(map(len, said))
-    return _Turn(tokens / seconds, tokens / spent, said)
+    count = sum(map(len, said))
+    return _Turn(count / seconds, count / spent, said)
 
 
 def _summary(found: Mapping[str, Sequence[_Turn]]) -> dict[str, Any]:
