@@ -31,7 +31,7 @@ SPARE = 0.05  # within both bounds by so much: nothing else is tried
 Choice = tuple[float, dict[str, Any]]  # multiple of the rate, settings
 PLAIN: tuple[Choice, ...] = ((1.0, {}), (3.0, {}), (10.0, {}))
 # Nothing is trained, looks do not end the run, or what is asked is not the model in training.
-WHOLE = ("dsg", "in-context", "ofmu", "pga", "ssd", "uld")
+WHOLE = ("dsg", "in-context", "pga", "ssd", "uld")
 ONCE: tuple[Choice, ...] = PLAIN[:1]
 _ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
 # Much is forgotten and lost between two looks, so these are looked at more often, and may be past
@@ -79,7 +79,8 @@ RUNS: dict[str, Sequence[Choice]] = {
         for budget in ({"train.retain_budget": b} for b in (0.1, 0.2, 0.3, 0.5))
     ],
     "dsg": ONCE,
-    "ofmu": [(10.0, {}), (30.0, {})],
+    # Plain gradient steps on a loss of next to nothing: none of any length, and then all at once.
+    "ofmu": [(1000.0, {"procedure.inner_lr": 0.1, **CLOSELY, "train.check_every": 1})],
 }
 """What is tried of each recipe, each read at all of `ENDS`; `PLAIN` for the others."""
 
