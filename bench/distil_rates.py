@@ -80,7 +80,10 @@ RUNS: dict[str, Sequence[Choice]] = {
     ],
     "dsg": ONCE,
     # Plain gradient steps on a loss of next to nothing: none of any length, and then all at once.
-    "ofmu": [(1000.0, {"procedure.inner_lr": 0.1, **CLOSELY, "train.check_every": 1})],
+    "ofmu": [
+        (1000.0, {"procedure.inner_lr": inner, **CLOSELY, "train.check_every": 1})
+        for inner in (0.1, 0.07)
+    ],
 }
 """What is tried of each recipe, each read at all of `ENDS`; `PLAIN` for the others."""
 
