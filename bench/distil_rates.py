@@ -34,9 +34,9 @@ PLAIN: tuple[Choice, ...] = ((1.0, {}), (3.0, {}), (10.0, {}))
 WHOLE = ("dsg", "in-context", "pga", "ssd", "uld")
 ONCE: tuple[Choice, ...] = PLAIN[:1]
 _ALPHAS = [round(1 + step / 10, 1) for step in range(16)]
+_DIVERGENCES = ("kl", "pearson", "jeffrey")
 # Much is forgotten and lost between two looks, so these are looked at more often, and may be past
 # the budget for as many steps as the others.
-_DIVERGENCES = ("kl", "pearson", "jeffrey")
 CLOSELY = {"train.check_every": 2, "train.patience": 12}
 RUNS: dict[str, Sequence[Choice]] = {
     "continual": ONCE,
